@@ -1,0 +1,1 @@
+"""The assignment could have been ..."""

@@ -1,0 +1,1 @@
+"""In public, chance chose ..."""

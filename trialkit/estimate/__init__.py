@@ -1,0 +1,1 @@
+"""So the effect was ..."""

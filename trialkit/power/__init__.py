@@ -1,0 +1,1 @@
+"""We would have noticed ..."""

@@ -1,0 +1,1 @@
+"""Units from files, and from the registers trialkit ships."""

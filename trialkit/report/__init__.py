@@ -1,0 +1,1 @@
+"""Here is how you can see it."""
