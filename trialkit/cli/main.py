@@ -1,0 +1,395 @@
+"""The buttons.  Each command loads its room only when it is pressed."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trialkit import __version__
+from trialkit.cli.speech import speech
+from trialkit.errors import TrialkitError
+
+_of = speech.of
+app = typer.Typer(
+    name="trialkit",
+    help=_of(
+        "Roll something new out by public lot, and learn whether it works.",
+        "Rul noget nyt ud ved offentlig lodtrækning, og find ud af, om det virker.",
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _spoken(lang: str) -> str:
+    if lang not in ("", "da", "en"):
+        raise typer.BadParameter(_of("da or en", "da eller en"))
+    return lang
+
+
+Folder = Annotated[Path, typer.Argument(help=_of("The trial's folder.", "Forsøgets mappe."))]
+Language = Annotated[
+    str, typer.Option("--lang", help=_of("da or en.", "da eller en."), show_default=False, callback=_spoken)
+]
+ForMachines = Annotated[bool, typer.Option("--json", help=_of("Answer as JSON.", "Svar som JSON."))]
+DrawName = Annotated[
+    str,
+    typer.Option(
+        "--draw",
+        help=_of("Which draw, where the trial has several.", "Hvilken lodtrækning, hvis forsøget har flere."),
+        show_default=False,
+    ),
+]
+HERE = Path(".")
+
+
+@app.callback(invoke_without_command=True)
+def trialkit(
+    lang: Language = "",
+    version: Annotated[
+        bool, typer.Option("--version", help=_of("Say which version this is.", "Vis versionen."))
+    ] = False,
+) -> None:
+    if version:
+        speech.show(f"trialkit {__version__}", {"version": __version__})
+        raise typer.Exit
+
+
+@app.command(
+    help=_of("Begin a trial: a dialogue, a blank draft or a form.", "Begynd et forsøg: samtale, blanket eller skema.")
+)
+def new(
+    trial: Annotated[Path, typer.Argument(help=_of("The folder to make.", "Mappen, der skal laves."))],
+    blank: Annotated[
+        bool, typer.Option(help=_of("A commented draft and a units file.", "En udfyldelig kladde og enhedsliste."))
+    ] = False,
+    form: Annotated[bool, typer.Option(help=_of("An XLSX form to fill in.", "Et XLSX-skema til udfyldelse."))] = False,
+    filled: Annotated[
+        Path | None, typer.Option(help=_of("A filled form to read.", "Et udfyldt skema, der skal læses."))
+    ] = None,
+    lang: Language = "",
+    json: ForMachines = False,
+) -> None:
+    from trialkit.cli.new import begin
+
+    begin(trial, blank=blank, form=form, filled=filled)
+
+
+@app.command(
+    help=_of(
+        "What is wrong with the draft, and what it can and cannot see.",
+        "Hvad der er galt, og hvad forsøget kan og ikke kan se.",
+    )
+)
+def check(
+    trial: Folder = HERE,
+    waves: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=_of("Places per wave, e.g. 3,4; may be repeated.", "Pladser pr. bølge, fx 3,4; kan gentages.")
+        ),
+    ] = None,
+    frame: Annotated[
+        list[str] | None,
+        typer.Option(help=_of("Another frame of units; may be repeated.", "En anden enhedsramme; kan gentages.")),
+    ] = None,
+    units: Annotated[
+        list[str] | None,
+        typer.Option(help=_of("So many unnamed units, e.g. 6 or 4+4.", "Så mange unavngivne enheder, fx 6 eller 4+4.")),
+    ] = None,
+    lang: Language = "",
+    json: ForMachines = False,
+) -> None:
+    from trialkit.cli.check import check as show
+
+    show(trial, waves=waves or [], frames=frame or [], units=units or [])
+
+
+@app.command(
+    help=_of("Make a sealed secret and print its commitment.", "Lav en forseglet hemmelighed, og vis dens segl.")
+)
+def seal(
+    party: Annotated[str, typer.Option(help=_of("Who keeps the secret.", "Hvem der gemmer hemmeligheden."))],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help=_of(
+                "Where the keeper keeps it; outside the trial's folder.", "Hvor den gemmes; uden for forsøgets mappe."
+            )
+        ),
+    ],
+    trial: Folder = HERE,
+    draw: DrawName = "",
+    lang: Language = "",
+    json: ForMachines = False,
+) -> None:
+    from trialkit.cli.commit import seal as make
+
+    make(trial, party=party, out=out, draw=draw)
+
+
+@app.command(
+    help=_of(
+        "Freeze the plan, print its fingerprint, open the ledger.",
+        "Lås planen, vis dens fingeraftryk, åbn protokollen.",
+    )
+)
+def commit(
+    trial: Folder = HERE,
+    draw: DrawName = "",
+    queue: Annotated[
+        Path | None,
+        typer.Option(help=_of("The list of families in this round.", "Listen over familier i denne runde.")),
+    ] = None,
+    free_places: Annotated[
+        int | None, typer.Option(min=0, help=_of("Free places in this round.", "Ledige pladser i denne runde."))
+    ] = None,
+    lang: Language = "",
+    json: ForMachines = False,
+) -> None:
+    from trialkit.cli.commit import commit as freeze
+
+    freeze(trial, draw=draw, queue=queue, free_places=free_places)
+
+
+@app.command(
+    help=_of(
+        "A witness signs the fingerprint or the record.", "Et vidne underskriver fingeraftrykket eller resultatet."
+    )
+)
+def witness(
+    trial: Folder = HERE,
+    name: Annotated[str, typer.Option(help=_of("The witness's name in the draft.", "Vidnets navn i kladden."))] = "",
+    key: Annotated[Path | None, typer.Option(help=_of("The witness's own key file.", "Vidnets egen nøglefil."))] = None,
+    signature: Annotated[
+        str,
+        typer.Option(
+            help=_of(
+                "A signature made elsewhere (128 hex digits).", "En underskrift lavet et andet sted (128 hexcifre)."
+            )
+        ),
+    ] = "",
+    time: Annotated[
+        str,
+        typer.Option(
+            help=_of("The witness's own clock, with --signature.", "Vidnets eget ur, sammen med --signature.")
+        ),
+    ] = "",
+    head: Annotated[
+        str,
+        typer.Option(
+            help=_of("The ledger's last hash as the witness saw it.", "Protokollens seneste hash, som vidnet så den.")
+        ),
+    ] = "",
+    new_key: Annotated[
+        Path | None, typer.Option(help=_of("Make a key for a witness and stop.", "Lav en nøgle til et vidne, og stop."))
+    ] = None,
+    draw: DrawName = "",
+    lang: Language = "",
+    json: ForMachines = False,
+) -> None:
+    from trialkit.cli.commit import witness as sign
+
+    sign(trial, name=name, key=key, signature=signature, time=time, head=head, new_key=new_key, draw=draw)
+
+
+@app.command(
+    "open",
+    help=_of(
+        "Enter dice or a sealed secret into the ledger.", "Skriv terninger eller en åbnet hemmelighed i protokollen."
+    ),
+)
+def open_(
+    trial: Folder = HERE,
+    source: Annotated[
+        int | None, typer.Option(min=0, help=_of("Which source, from 0.", "Hvilken kilde, fra 0."))
+    ] = None,
+    value: Annotated[
+        str, typer.Option(help=_of("The throws with commas, or the secret.", "Kastene med komma, eller hemmeligheden."))
+    ] = "",
+    draw: DrawName = "",
+    lang: Language = "",
+    json: ForMachines = False,
+) -> None:
+    from trialkit.cli.commit import open_source
+
+    open_source(trial, source=source, value=value, draw=draw)
+
+
+@app.command(
+    help=_of("Withdraw a commitment before the chance is out.", "Træk en låst plan tilbage, før lodderne er kendt.")
+)
+def void(
+    reason: Annotated[str, typer.Option(help=_of("Why, in words.", "Hvorfor, med ord."))],
+    trial: Folder = HERE,
+    draw: DrawName = "",
+    lang: Language = "",
+    json: ForMachines = False,
+) -> None:
+    from trialkit.cli.commit import void as withdraw
+
+    withdraw(trial, reason=reason, draw=draw)
+
+
+@app.command(
+    help=_of(
+        "Make the official draw, once, or rehearse it.", "Foretag den officielle lodtrækning, én gang, eller en prøve."
+    )
+)
+def draw(
+    trial: Folder = HERE,
+    evidence: Annotated[
+        Path | None, typer.Option(help=_of("A JSON file with the evidence.", "En JSON-fil med lodderne."))
+    ] = None,
+    fetch: Annotated[
+        bool, typer.Option(help=_of("Fetch the drand round from two relays.", "Hent drand-runden fra to servere."))
+    ] = False,
+    relay: Annotated[
+        list[str] | None,
+        typer.Option(help=_of("A relay to fetch from; may be repeated.", "En server at hente fra; kan gentages.")),
+    ] = None,
+    rehearse: Annotated[
+        bool,
+        typer.Option(help=_of("A rehearsal: PRØVE, with a published seed.", "En prøve: PRØVE, med offentligt frø.")),
+    ] = False,
+    draw: DrawName = "",
+    lang: Language = "",
+    json: ForMachines = False,
+) -> None:
+    from trialkit.cli.draw import make, rehearse_draw
+
+    if rehearse:
+        rehearse_draw(trial, draw=draw)
+    else:
+        make(trial, draw=draw, evidence=evidence, relays=relay or [], fetch=fetch)
+
+
+@app.command(
+    "next",
+    help=_of(
+        "The next assignment, or the next offer in a place lottery.",
+        "Næste tildeling, eller næste tilbud i en lodtrækning om pladser.",
+    ),
+)
+def next_(
+    unit: Annotated[
+        str,
+        typer.Argument(
+            help=_of(
+                "Who is assigned; in a place lottery, who gave up the place.",
+                "Hvem der tildeles; ved pladser: hvem der gav pladsen fri.",
+            )
+        ),
+    ],
+    trial: Folder = HERE,
+    stratum: Annotated[
+        str, typer.Option(help=_of("The stratum the unit belongs to.", "Det stratum, enheden hører til."))
+    ] = "",
+    secret_file: Annotated[
+        Path | None,
+        typer.Option(
+            help=_of("The sealed secret, from its keeper.", "Den forseglede hemmelighed, fra den, der gemmer den.")
+        ),
+    ] = None,
+    evidence: Annotated[
+        Path | None, typer.Option(help=_of("A JSON file with the other evidence.", "En JSON-fil med de øvrige lodder."))
+    ] = None,
+    draw: DrawName = "",
+    lang: Language = "",
+    json: ForMachines = False,
+) -> None:
+    from trialkit.cli.draw import assign_next
+
+    assign_next(trial, unit=unit, stratum=stratum, secret_file=secret_file, evidence=evidence, draw=draw)
+
+
+@app.command(
+    help=_of(
+        "Redo a draw from its files: confirmed, not confirmed, or what is wrong.",
+        "Gør en lodtrækning efter: bekræftet, ikke bekræftet, eller hvad der er galt.",
+    )
+)
+def verify(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help=_of("Record, ledger, plan, or a folder.", "Resultat, protokol, plan eller en mappe.")),
+    ],
+    head: Annotated[
+        str, typer.Option(help=_of("A ledger head somebody kept.", "En protokolhash, som nogen har gemt."))
+    ] = "",
+    lang: Language = "",
+    json: ForMachines = False,
+) -> None:
+    from trialkit.cli.verify import verify_files
+
+    verify_files(files, head=head)
+
+
+@app.command(help=_of("Replay the specification's vectors.", "Afspil specifikationens prøver."))
+def selftest(
+    vectors: Annotated[
+        Path | None, typer.Option(help=_of("A vector file of the same form.", "En fil af samme form."))
+    ] = None,
+    lang: Language = "",
+    json: ForMachines = False,
+) -> None:
+    from trialkit.cli.verify import replay_vectors
+
+    replay_vectors(vectors)
+
+
+@app.command(
+    help=_of(
+        "The Copenhagen rollout from draft to draw, on made-up approvals.",
+        "København-udrulningen fra kladde til lodtrækning, med opdigtede godkendelser.",
+    )
+)
+def demo(
+    folder: Annotated[Path, typer.Argument(help=_of("Where to make it.", "Hvor den skal laves."))] = Path("demo"),
+    lang: Language = "",
+    json: ForMachines = False,
+) -> None:
+    from trialkit.cli.demo import demonstrate
+
+    demonstrate(folder)
+
+
+def pressed(argv: Sequence[str]) -> int:
+    """Run one command; the exit status (0 done, 1 refused, 2 wrong usage, 3 not confirmed)."""
+    speech.listen(argv, os.environ)
+    try:
+        app(list(argv), prog_name="trialkit")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
+    except TrialkitError as error:
+        return speech.refuse(error)
+    except OSError as error:
+        return speech.refuse(_machine(error))
+    except KeyboardInterrupt:
+        speech.note("Interrupted; nothing half-written remains.", "Afbrudt; intet står halvt skrevet.")
+        return 1
+    return 0
+
+
+def _machine(error: OSError) -> TrialkitError:
+    """A fault of the machine (disk full, no permission), in words."""
+    place = error.filename or ""
+    why = error.strerror or str(error)
+    return TrialkitError(
+        f"The machine refused: {why} ({place}). What was there before is still there. "
+        "Make room or ask for access, and run the same command again.",
+        {"file": str(place), "errno": error.errno},
+        da=f"Maskinen sagde nej: {why} ({place}). Det, der var der før, er der stadig. "
+        "Skaf plads eller adgang, og kør samme kommando igen.",
+        code="E_MACHINE",
+    )
+
+
+def run() -> None:
+    """The ``trialkit`` command."""
+    sys.exit(pressed(sys.argv[1:]))
