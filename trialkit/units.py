@@ -6,10 +6,15 @@ from never matter: ids are NFC and ascend by their UTF-8 bytes.
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from functools import cached_property
 from itertools import pairwise
-from typing import Self, overload
+from typing import Final, Self, overload
 
 from trialkit.canonical import nfc, skeleton, text_fault
 from trialkit.errors import UnitsError
@@ -20,7 +25,8 @@ class Unit:
     """One unit of a trial: a district, a municipality, a family code.
 
     ``block``, ``cluster``, ``tier``, ``fixed`` and ``x`` are what a draw reads; ``name``, ``spellings``,
-    ``members`` and ``facts`` (every other column, as text) are for people, rules and analyses.
+    ``members`` (the areas it is made of) and ``facts`` (every column of its file, as text) are for people, rules
+    and analyses.
     """
 
     id: str
@@ -43,6 +49,8 @@ class Units(Sequence[Unit]):
     ----------
     members : units in canonical order; `Units.of` sorts and checks any iterable
     neighbours : pairs of ids that touch, each pair in canonical order
+    areas : other areas people may name.  An area whose ``members`` are units of the list stands for all of them; an
+        area that is among the ``members`` of a unit is a part of it, or the same place if it is the only one.
 
     Raises
     ------
@@ -52,6 +60,7 @@ class Units(Sequence[Unit]):
 
     members: tuple[Unit, ...]
     neighbours: frozenset[tuple[str, str]] = frozenset()
+    areas: tuple[Unit, ...] = ()
 
     def __post_init__(self) -> None:
         keys = [unit.id.encode() for unit in self.members]
@@ -75,7 +84,12 @@ class Units(Sequence[Unit]):
                 )
 
     @classmethod
-    def of(cls, units: Iterable[Unit | str], neighbours: Iterable[tuple[str, str]] = ()) -> Self:
+    def of(
+        cls,
+        units: Iterable[Unit | str],
+        neighbours: Iterable[tuple[str, str]] = (),
+        areas: Iterable[Unit] = (),
+    ) -> Self:
         """Units from any iterable (a plain string is an id): NFC, checked, sorted.
 
         Raises
@@ -88,7 +102,7 @@ class Units(Sequence[Unit]):
         normal = sorted((_normal(unit) for unit in listed), key=lambda unit: unit.id.encode())
         check_names([unit.id for unit in normal], "units", "enheder")
         pairs = frozenset(_ordered(nfc(a), nfc(b)) for a, b in neighbours)
-        return cls(tuple(normal), pairs)
+        return cls(tuple(normal), pairs, tuple(_normal(area) for area in areas))
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -119,6 +133,147 @@ class Units(Sequence[Unit]):
     def map(self, change: Callable[[Unit], Unit]) -> Self:
         """Every unit changed by ``change``, which must leave the id as it is."""
         return replace(self, members=tuple(change(unit) for unit in self.members))
+
+    def find(self, text: str) -> Unit:
+        """The one unit that people call ``text``: its id, its name or a known spelling, compared by `plain`.
+
+        Nothing is guessed: near names are told, never used.
+
+        Raises
+        ------
+        UnitsError
+            Nothing is called so (``E_UNIT_UNKNOWN``), more than one unit is (``E_UNIT_AMBIGUOUS``), or it is only a
+            part of a unit (``E_UNIT_PART``, with the unit in ``facts["unit"]``).
+        """
+        found = self.find_all(text)
+        if len(found) > 1:
+            raise _ambiguous(text, found)
+        return found[0]
+
+    def find_all(self, text: str) -> tuple[Unit, ...]:
+        """The unit that people call ``text``, or all units a merged area of that name stands for.
+
+        Raises
+        ------
+        UnitsError
+            As `find`; ``E_UNIT_PART`` also when the list holds only some of the merged area's members.
+        """
+        named = self._called.get(nfc(text)) or self._called.get(plain(text), ())
+        if len(named) > 1:
+            raise _ambiguous(text, named)
+        if named:
+            return named
+        meanings = {self._meaning(area, text) for area in self.areas if plain(text) in _keys(area)}
+        if not meanings:
+            raise self._unknown(text)
+        if len(meanings) > 1:
+            raise _ambiguous(text, [self._at[id] for id in sorted(set().union(*meanings))])
+        return tuple(self._at[id] for id in meanings.pop())
+
+    @cached_property
+    def _at(self) -> dict[str, Unit]:
+        return {unit.id: unit for unit in self.members}
+
+    @cached_property
+    def _called(self) -> dict[str, tuple[Unit, ...]]:
+        """Units by what they are called; an id as it stands comes before anybody's name."""
+        called: dict[str, list[Unit]] = defaultdict(list)
+        for unit in self.members:
+            for key in _keys(unit):
+                called[key].append(unit)
+        return {key: tuple(units) for key, units in called.items()} | {id: (unit,) for id, unit in self._at.items()}
+
+    def _meaning(self, area: Unit, text: str) -> tuple[str, ...]:
+        """Ids of the units that ``area`` stands for."""
+        inside = [id for id in area.members if id in self._at]
+        if inside and len(inside) == len(area.members):
+            return tuple(inside)
+        for unit in self.members:
+            if unit.members == (area.id,):
+                return (unit.id,)
+            if area.id in unit.members:
+                raise _part(text, unit)
+        raise self._unknown(text) if not inside else _incomplete(text, area, inside)
+
+    def _unknown(self, text: str) -> UnitsError:
+        names = {plain(name): name for unit in (*self.members, *self.areas) for name in _names(unit)}
+        few = len(names) <= MOST_SUGGESTED_AMONG
+        near = [names[key] for key in get_close_matches(plain(text), names, n=3)] if few else []
+        hint = f"Near it: {', '.join(near)}. " if near else ""
+        tip = f"Det ligner: {', '.join(near)}. " if near else ""
+        return UnitsError(
+            f"No unit is called {_shown(text)}, and trialkit does not guess: a guess could move a place in the draw. "
+            f"{hint}Write the unit's id or its name as it stands in the list.",
+            {"text": _shown(text), "suggestions": near},
+            da=f"Ingen enhed hedder {_shown(text)}, og trialkit gætter ikke: et gæt kunne flytte en plads i "
+            f"lodtrækningen. {tip}Skriv enhedens id eller navn, som det står på listen.",
+            code="E_UNIT_UNKNOWN",
+        )
+
+
+MOST_SUGGESTED_AMONG: Final = 5000  # comparing letters with more names than this takes seconds
+_HYPHENS: Final = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"))
+_AROUND: Final = re.compile(r" ?([/.-]) ?")
+
+
+def plain(text: str) -> str:
+    """How names are compared: NFC, lower case, single spaces, none around ``/``, ``.`` and ``-``, one hyphen.
+
+    >>> plain("Vesterbro / Kgs . Enghave") == plain("vesterbro/Kgs.  enghave")
+    True
+    """
+    seen = "".join(letter for letter in text if text.isascii() or unicodedata.category(letter) != "Cf")
+    words = " ".join(seen.lower().translate(_HYPHENS).split())
+    return nfc(_AROUND.sub(r"\1", words))
+
+
+def _names(unit: Unit) -> tuple[str, ...]:
+    return tuple(name for name in (unit.id, unit.name, *unit.spellings) if name)
+
+
+def _keys(unit: Unit) -> set[str]:
+    return {plain(name) for name in _names(unit)}
+
+
+def _shown(text: str) -> str:
+    """The text in quotes; long numbers are masked, for a person's number may have landed in the wrong field."""
+    return repr(re.sub(r"\d", "#", text) if sum(letter.isdigit() for letter in text) >= 9 else text)
+
+
+def _ambiguous(text: str, found: Sequence[Unit]) -> UnitsError:
+    listed = ", ".join(f"{unit.id} ({unit.name})" if unit.name else unit.id for unit in found)
+    return UnitsError(
+        f"{_shown(text)} means {len(found)} units: {listed}. One of them would get what was meant for another. "
+        "Write the id of the one you mean, or list them all.",
+        {"text": _shown(text), "units": [unit.id for unit in found]},
+        da=f"{_shown(text)} betyder {len(found)} enheder: {listed}. Én af dem ville få det, der var tiltænkt en "
+        "anden. Skriv id på den, du mener, eller skriv dem alle.",
+        code="E_UNIT_AMBIGUOUS",
+    )
+
+
+def _part(text: str, unit: Unit) -> UnitsError:
+    name = unit.name or unit.id
+    return UnitsError(
+        f"{_shown(text)} is only a part of the unit {name}, and units are drawn whole. Write {name} if the whole "
+        "unit is meant.",
+        {"text": _shown(text), "unit": unit.id},
+        da=f"{_shown(text)} er kun en del af enheden {name}, og enheder trækkes hele. Skriv {name}, hvis hele "
+        "enheden menes.",
+        code="E_UNIT_PART",
+    )
+
+
+def _incomplete(text: str, area: Unit, inside: Sequence[str]) -> UnitsError:
+    gone = ", ".join(id for id in area.members if id not in inside)
+    return UnitsError(
+        f"{_shown(text)} stands for {', '.join(area.members)}, and {gone} is not on this list, so the name says more "
+        f"than the list holds. Write {', '.join(inside)} if only that is meant.",
+        {"text": _shown(text), "units": list(inside), "missing": gone},
+        da=f"{_shown(text)} står for {', '.join(area.members)}, men {gone} er ikke på listen, så navnet siger mere, "
+        f"end listen rummer. Skriv {', '.join(inside)}, hvis kun det menes.",
+        code="E_UNIT_PART",
+    )
 
 
 def check_names(names: Sequence[str], what: str, da: str) -> None:
@@ -166,6 +321,8 @@ def _normal(unit: Unit) -> Unit:
         block=None if unit.block is None else nfc(unit.block),
         cluster=None if unit.cluster is None else nfc(unit.cluster),
         fixed=None if unit.fixed is None else nfc(unit.fixed),
+        spellings=tuple(nfc(spelling) for spelling in unit.spellings),
+        members=tuple(nfc(member) for member in unit.members),
     )
 
 
