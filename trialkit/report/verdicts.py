@@ -258,8 +258,8 @@ _PROCEDURE: Final = {
 
 _WARNINGS: Final = {
     "W_RESEARCH_ONLY": Told(
-        "The chance was known in advance or lay with one party alone. That will do for research and rehearsals, not for "
-        "an official draw.",
+        "The chance was known in advance or lay with one party alone. That will do for research and rehearsals, not "
+        "for an official draw.",
         "Det tilfældige var kendt på forhånd eller lå hos én part alene. Det er nok til forskning og prøver, ikke til "
         "en officiel lodtrækning.",
     ),

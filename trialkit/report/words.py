@@ -118,21 +118,23 @@ def _date(day: date | str) -> date:
         ) from None
 
 
-def moment_long(moment: datetime | str, lang: Lang) -> str:
-    """A moment in Danish time with its UTC beside it; `moment` is aware, or the ledger's ``...Z`` form.
+def moment_long(moment: datetime | str, lang: Lang, *, utc: bool = True) -> str:
+    """A moment in Danish time, with its UTC beside it; `moment` is aware, or the ledger's ``...Z`` form.
 
-    ``23. august 2023 kl. 17.59.24 dansk tid (15.59.24 UTC)``; the day is the Danish one.
+    ``23. august 2023 kl. 17.59.24 dansk tid (15.59.24 UTC)``; the day is the Danish one.  Without `utc`, as in a
+    table whose heading says whose time it is, the words end at the seconds.
 
     Raises
     ------
     UsageError
         `moment` is not a moment in UTC.
     """
-    utc = _moment(moment)
-    local = utc.astimezone(ZoneInfo("Europe/Copenhagen"))
+    when = _moment(moment)
+    local = when.astimezone(ZoneInfo("Europe/Copenhagen"))
     clock = "%H.%M.%S" if lang == "da" else "%H:%M:%S"
     at, zone = ("kl.", "dansk tid") if lang == "da" else ("at", "Danish time")
-    return f"{date_long(local.date(), lang)} {at} {local.strftime(clock)} {zone} ({utc.strftime(clock)} UTC)"
+    words = f"{date_long(local.date(), lang)} {at} {local.strftime(clock)}"
+    return f"{words} {zone} ({when.strftime(clock)} UTC)" if utc else words
 
 
 def _moment(moment: datetime | str) -> datetime:

@@ -1,0 +1,112 @@
+"""The certificate a draw leaves: one printable page that says what was drawn, from what chance, and how to check it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from trialkit.canonical import digest
+from trialkit.errors import DrawError, Lang
+from trialkit.report.announced import balance, rules
+from trialkit.report.chance import passed_over, seed_line, sources
+from trialkit.report.drawn import Drawn
+from trialkit.report.naming import TIMED
+from trialkit.report.page import qr, render, texts
+from trialkit.report.story import lists_open, story, witnesses
+from trialkit.report.verdicts import Verdict, explain, headline
+from trialkit.report.words import date_long
+
+_CASE: Final = ("authority", "case_number", "document_number", "officer", "date", "place")
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """One stratum's list of a sequential draw: its labels in words, from place 1."""
+
+    stratum: str
+    labels: tuple[str, ...]
+
+
+def certificate(
+    record: Mapping[str, Any],
+    *,
+    ledger: Sequence[Mapping[str, Any]],
+    verdict: Verdict,
+    lang: Lang,
+    plan: Mapping[str, Any] | None = None,
+    case: Mapping[str, Any] | None = None,
+    names: Mapping[str, str] | None = None,
+) -> str:
+    """The certificate as one self-contained HTML page for A4 paper; same inputs, same bytes.
+
+    Parameters
+    ----------
+    record : the record of specification section 10
+    ledger : the ledger's entries in order; empty where there is none
+    verdict : what `verify` said of both
+    plan : the trial's plan, for the labels' titles and dates and whether the data are synthetic
+    case : ``authority``, ``case_number``, ``document_number``, ``officer``, ``date``, ``place``; what is absent
+        becomes a line to write on
+    names : names for people by unit id
+
+    Raises
+    ------
+    DrawError
+        `record` is no record (``E_SCHEMA``).
+    """
+    drawn = Drawn.of(record, lang, plan=plan, names=names)
+    if drawn.record is None:
+        raise DrawError(
+            "A certificate needs the record of a draw that has been made; this is only its protocol. Draw first.",
+            da="En attest kræver resultatfilen fra en foretaget lodtrækning; dette er kun protokollen. Træk først.",
+            code="E_SCHEMA",
+        )
+    hashed = digest(record)
+    values = {
+        **masthead(drawn, plan, case),
+        "status": headline(verdict, lang),
+        "confirmed": verdict.confirmed and not verdict.failure,
+        "found": _found(verdict, lang),
+        "alone": not ledger,
+        "queues": _queues(drawn) if lists_open(drawn, ledger) else [],
+        "sources": sources(drawn),
+        "seed_line": seed_line(record),
+        "rules": rules(drawn),
+        "balance": balance(drawn),
+        "passed_over": passed_over(drawn),
+        "story": story(ledger, lang),
+        "head": ledger[-1]["hash"] if ledger else "",
+        "witnesses": witnesses(drawn, ledger),
+        "record_hash": hashed,
+        "qr": qr(f"trialkit-draw/1 record sha256 {hashed}", texts(lang)["certificate"]["qr"]),
+    }
+    return render("certificate.html", lang, values)
+
+
+def masthead(drawn: Drawn, plan: Mapping[str, Any] | None, case: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What every page of a draw carries: the draw, the case, and whether it is a rehearsal or synthetic."""
+    given = {name: str((case or {}).get(name, "")) for name in _CASE}
+    if given["date"]:
+        given["date"] = date_long(given["date"], drawn.lang)
+    return {
+        "drawn": drawn,
+        "protocol": drawn.protocol,
+        "record": drawn.record,
+        "protocol_hash": digest(drawn.protocol),
+        "case": given,
+        "rehearsal": drawn.rehearsal,
+        "synthetic": bool((plan or {}).get("synthetic", False)),
+        "timed": drawn.kind in TIMED,
+    }
+
+
+def _found(verdict: Verdict, lang: Lang) -> list[tuple[str, str]]:
+    """The failure alone, or every warning, each with its words."""
+    names = [verdict.failure] if verdict.failure else list(verdict.warnings)
+    return [(name, explain(name, lang)) for name in names]
+
+
+def _queues(drawn: Drawn) -> list[Queue]:
+    lists = (drawn.record or {"result": {}})["result"].get("lists", ())
+    return [Queue(entry["stratum"], tuple(drawn.label(label) for label in entry["labels"])) for entry in lists]

@@ -1,0 +1,91 @@
+"""What labels are called when people read them: the plan's own words, else the label made readable.
+
+A plan is canonical JSON: maps with a person's keys stand as arrays of pairs, texts perhaps per language.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from trialkit.errors import Lang
+from trialkit.report.page import texts
+from trialkit.report.words import date_long
+
+_NUMBERED: Final = re.compile(r"(wave|sequence|step|round)[_ -]?([0-9]{1,4})")
+_OUTCOMES: Final = ("offer", "waiting")
+TIMED: Final = frozenset({"stepped_wedge", "rollout", "blocked_wedge"})
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A label for people: its title, and the day it begins in words where the plan gives one."""
+
+    title: str
+    begins: str = ""
+
+
+def label_names(design: Mapping[str, Any], plan: Mapping[str, Any] | None, lang: Lang) -> dict[str, Name]:
+    """Every label a result of `design` can hold, in the protocol's order, with its name for people."""
+    known = dict(_from_plan(plan or {}, lang))
+    labels = [str(label["name"]) for label in design.get("labels", ())]
+    if design["kind"] in ("lottery", "rollout"):
+        labels += [label for label in _OUTCOMES if design["kind"] == "lottery" or label == "waiting"]
+    fixed_words = texts(lang)["labels"]
+    return {
+        label: known.get(label)
+        or Name(fixed_words[label] if label in _OUTCOMES and label not in known else readable(label, lang))
+        for label in labels
+    }
+
+
+def readable(label: str, lang: Lang) -> str:
+    """``bølge 1`` for ``wave_1``; any other label as it stands."""
+    found = _NUMBERED.fullmatch(label)
+    return f"{texts(lang)['labels'][found[1]]} {found[2]}" if found else label
+
+
+def told(text: object, lang: Lang) -> str:
+    """A plan's text in `lang`: a text as it stands, a text per language (mapping or pairs) in `lang` or any other."""
+    if isinstance(text, str):
+        return text
+    versions = dict(_pairs(text))
+    found = versions.get(lang) or next(iter(versions.values()), "")
+    return found if isinstance(found, str) else ""
+
+
+def _from_plan(plan: Mapping[str, Any], lang: Lang) -> Iterator[tuple[str, Name]]:
+    """Arms, labels and waves of a plan, later ones over earlier ones."""
+    for table in ("arms", "labels", "waves"):
+        for key, entry in _entries(plan.get(table, ())):
+            title = told(entry.get("title", entry.get("label", "")), lang) or readable(key, lang)
+            begins = entry.get("start", "")
+            yield key, Name(title, date_long(begins, lang) if begins else "")
+
+
+def _entries(table: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """``(key, entry)`` of a table that is a mapping, an array of pairs, or an array of entries with an ``id``."""
+    for key, entry in _pairs(table):
+        if isinstance(entry, Mapping) and not {"da", "en"}.issuperset(entry):
+            yield key, entry
+        else:
+            yield key, {"title": entry}
+
+
+def _pairs(table: object) -> Iterable[tuple[str, Any]]:
+    if isinstance(table, Mapping):
+        return [(str(key), value) for key, value in table.items()]
+    if not isinstance(table, Sequence) or isinstance(table, str):
+        return []
+    return [pair for entry in table if (pair := _pair(entry)) is not None]
+
+
+def _pair(entry: object) -> tuple[str, Any] | None:
+    if isinstance(entry, Mapping):
+        key = entry.get("id", entry.get("name"))
+        return None if key is None else (str(key), entry)
+    if isinstance(entry, Sequence) and not isinstance(entry, str) and len(entry) == 2:
+        return str(entry[0]), entry[1]
+    return None
