@@ -1,0 +1,51 @@
+"""What a protocol promises and no command acts on yet, so that ``check`` can say so openly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from trialkit.protocol.model import Protocol
+
+# Field of the protocol: what it says in English, in Danish. A line goes when a command begins to act on its field.
+_LATER: Final = {
+    "funnels": ("steps from offer to completion", "trin fra tilbud til gennemført forløb"),
+    "deliveries": ("what each unit owes, and when", "hvad hver enhed skal aflevere, og hvornår"),
+    "interruptions": ("days that are marked in the data", "dage, der markeres i data"),
+    "eligible_families": ("how units choose families", "hvordan enhederne udvælger familier"),
+    "teams": ("staff who see several families", "medarbejdere, der følger flere familier"),
+    "plan": ("each family's action plan", "familiehandleplanen"),
+    "reports": ("reports on the way", "rapporter undervejs"),
+    "budget": ("the budget", "budgettet"),
+    "units.district_file": ("the list of districts people may live in", "listen over bydele, man kan bo i"),
+    "units.housing_area_file": ("the list of residential areas", "listen over boligområder"),
+    "lottery.only_when": ("lots only when there is a queue", "lodtrækning kun, når der er kø"),
+    "capacity.longest_stay_months": ("how long a place is held", "hvor længe en plads er optaget"),
+    "estimand.secondary": ("the secondary estimand", "det sekundære effektmål"),
+    "analysis.secondary": ("secondary analyses", "sekundære analyser"),
+    "analysis.model": ("the model beside the primary answer", "modellen ved siden af det primære svar"),
+    "analysis.check": ("the check of the primary answer", "kontrollen af det primære svar"),
+    "analysis.missing": ("what is done with missing outcomes", "håndteringen af manglende udfald"),
+    "analysis.many_outcomes": ("the adjustment for many outcomes", "korrektionen for mange udfald"),
+    "analysis.looks": ("early looks at the answer", "tidlige kig på svaret"),
+    "analysis.early_report": ("the early report", "den tidlige rapport"),
+    "planning.expected": ("expected shares", "forventede andele"),
+}
+
+
+def not_yet(protocol: Protocol) -> tuple[tuple[str, str, str], ...]:
+    """(field, English, Danish) of each part that is written in ``protocol`` and listed here."""
+    return tuple((field, *_LATER[field]) for field in _written(protocol))
+
+
+def _written(protocol: Protocol) -> Iterator[str]:
+    for field in _LATER:
+        part: BaseModel | None = protocol
+        *above, last = field.split(".")
+        for name in above:
+            part = getattr(part, name, None)
+        if part is not None and getattr(part, last) not in (type(part).model_fields[last].default, ()):
+            yield field
