@@ -8,22 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb, prod
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trialkit.design.base import Codes
+from trialkit.design.parts import arrangements
 
 Ints = NDArray[np.int64]
 
-TABLE_BYTES = 2**25  # two tables of at most this size turn a rank into its arrangement; beyond it, item by item
-MANY_LABELS = 32  # from here on a shuffle of the labels is cheaper than an urn with one comparison per label
-
-
-def multinomial(counts: Sequence[int]) -> int:
-    """n! / prod(counts!): how many arrangements have these numbers per label."""
-    return prod(comb(sum(counts[: k + 1]), count) for k, count in enumerate(counts))
+TABLE_BYTES: Final = 2**25  # a rank is looked up in two tables of at most this size; beyond it, item by item
+MANY_LABELS: Final = 32  # from here on a shuffle of the labels is cheaper than an urn with one comparison per label
+FEW_DRAWS: Final = 500  # below it the urn's steps from item to item cost more than a shuffle
 
 
 def code_type(n_labels: int) -> np.dtype[np.integer]:
@@ -91,18 +88,20 @@ def ranked(counts: Sequence[int], n_labels: int) -> Ranked | Unranked:
 
     ``n_labels`` decides the codes' type, so that parts of one design can stand side by side.
     """
-    left, size = np.array([counts], np.int64), multinomial(counts)
+    left, size = np.array([counts], np.int64), arrangements(counts)
     n_items, type_ = int(left.sum()), code_type(n_labels)
     half = 0 if size * n_items <= 2**20 else n_items // 2
     beginnings = _extended(left, half, type_)
-    ends = beginnings and _extended(_distinct(beginnings.left), n_items - half, type_)
-    if not (beginnings and ends):
+    if beginnings is None:
         return Unranked(left[0], size, type_)
     groups, group = np.unique(beginnings.left, axis=0, return_inverse=True)
+    ends = _extended(groups, n_items - half, type_)
+    if ends is None:
+        return Unranked(left[0], size, type_)
     n_ends = np.bincount(ends.origin, minlength=len(groups))
-    first = np.concatenate([[0], np.cumsum(n_ends[group.ravel()])])[:-1].astype(np.int64)
-    base = (np.cumsum(n_ends) - n_ends)[group.ravel()]
-    return Ranked(beginnings.codes, ends.codes, first, base - first)
+    group = group.ravel()  # numpy 2.0 gave it a second axis
+    first = np.cumsum(n_ends[group]) - n_ends[group]
+    return Ranked(beginnings.codes, ends.codes, first, (np.cumsum(n_ends) - n_ends)[group] - first)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,25 +126,26 @@ def _extended(starts: Ints, steps: int, type_: np.dtype[np.integer]) -> _Table |
     return table
 
 
-def _distinct(left: Ints) -> Ints:
-    return np.unique(left, axis=0)
-
-
 def drawn(counts: Ints, n_labels: int, rng: np.random.Generator) -> Codes:
     """(m, k) independent arrangements, one per column of ``counts`` (n_labels, k); every column sums to m.
 
-    An urn: item by item, a whole number below the items left decides the label.  The numbers are exactly uniform.
+    An urn: item by item, a whole number below the items left decides the label.  numpy draws these numbers with
+    rejection, so every arrangement is exactly equally likely.
     """
+    type_, used = code_type(n_labels), np.flatnonzero(counts.any(axis=1))
+    if len(used) > MANY_LABELS or counts.shape[1] < FEW_DRAWS:
+        return _shuffled(counts, type_, rng)
     n_items = int(counts[:, 0].sum())
-    used = np.flatnonzero(counts.any(axis=1))
-    if len(used) > MANY_LABELS:
-        return _shuffled(counts, code_type(n_labels), rng)
     if len(used) == 1:
-        return np.full((n_items, counts.shape[1]), used[0], code_type(n_labels))
-    out = _urn(counts[used], n_items, rng)
+        return np.full((n_items, counts.shape[1]), used[0], type_)
+    return _named(_urn(counts[used], n_items, rng), used.astype(type_))
+
+
+def _named(places: Codes, used: Codes) -> Codes:
+    """The labels at ``places`` among those in use."""
     if (used == np.arange(len(used))).all():
-        return out.astype(code_type(n_labels), copy=False)
-    return used.astype(code_type(n_labels)).take(out)
+        return places.astype(used.dtype, copy=False)
+    return used.take(places)
 
 
 def _urn(counts: Ints, n_items: int, rng: np.random.Generator) -> Codes:

@@ -106,7 +106,9 @@ class Allocations:
 class Design(Protocol):
     """The whole truth about chance: what could be drawn, how probable it was, and how to draw it.
 
-    Feasibility, power, the draw, the test and the weights all ask this object; nobody re-describes it.
+    Feasibility, power, the draw, the test and the weights all ask this object; nobody re-describes it.  Where an exact
+    answer would mean looking at more allocations than `trialkit.design.allocations.ENUMERABLE`, it is estimated with
+    ``rng`` and carries its error; without ``rng`` such a question raises `DesignError`.
     """
 
     @property
@@ -139,15 +141,15 @@ class Design(Protocol):
         """One allocation, by the rule of the public draw."""
         ...
 
-    def count(self) -> Count:
+    def count(self, *, rng: np.random.Generator | None = None) -> Count:
         """How many allocations there are, before and after the constraint."""
         ...
 
-    def probabilities(self) -> Shares:
+    def probabilities(self, *, rng: np.random.Generator | None = None) -> Shares:
         """(n_items, n_labels): the probability that each item gets each label."""
         ...
 
-    def joint_probabilities(self, a: int, b: int) -> Shares:
+    def joint_probabilities(self, a: int, b: int, *, rng: np.random.Generator | None = None) -> Shares:
         """(n_items, n_items): the probability that item i gets label code ``a`` and item j gets label code ``b``."""
         ...
 

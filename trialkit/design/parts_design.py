@@ -250,23 +250,23 @@ class PartsDesign:
         labels = tuple(OFFERS[position > self.places] for position in positions)
         return Assignment(units=self.units, labels=labels, positions=positions, attempt=attempt, rank=rank)
 
-    def count(self) -> Count:
+    def count(self, *, rng: np.random.Generator | None = None) -> Count:
         """How many allocations there are, before and after the constraint."""
         from trialkit.design import allocations
 
-        return allocations.count(self)
+        return allocations.count(self, rng=rng)
 
-    def probabilities(self) -> Shares:
+    def probabilities(self, *, rng: np.random.Generator | None = None) -> Shares:
         """(n_items, n_labels): the probability that each item gets each label."""
         from trialkit.design import allocations
 
-        return allocations.probabilities(self)
+        return allocations.probabilities(self, rng=rng)
 
-    def joint_probabilities(self, a: int, b: int) -> Shares:
+    def joint_probabilities(self, a: int, b: int, *, rng: np.random.Generator | None = None) -> Shares:
         """(n_items, n_items): the probability that item i gets label code ``a`` and item j gets ``b``."""
         from trialkit.design import allocations
 
-        return allocations.joint_probabilities(self, a, b)
+        return allocations.joint_probabilities(self, a, b, rng=rng)
 
     def enumerate(self, chunk: int = 65536) -> Iterator[Allocations]:
         """Every allocation once, in chunks of at most ``chunk`` rows."""

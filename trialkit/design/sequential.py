@@ -140,23 +140,23 @@ class SequentialDesign:
         shares = ((code,) * (weight * size // self.weight) for code, weight in enumerate(self.weights))
         return list(chain.from_iterable(shares))
 
-    def count(self) -> Count:
+    def count(self, *, rng: np.random.Generator | None = None) -> Count:
         """How many different lists there are."""
         from trialkit.design import sequences
 
-        return sequences.count(self)
+        return sequences.count(self, rng=rng)
 
-    def probabilities(self) -> Shares:
+    def probabilities(self, *, rng: np.random.Generator | None = None) -> Shares:
         """(n_items, n_labels): the probability that each place gets each label."""
         from trialkit.design import sequences
 
-        return sequences.probabilities(self)
+        return sequences.probabilities(self, rng=rng)
 
-    def joint_probabilities(self, a: int, b: int) -> Shares:
+    def joint_probabilities(self, a: int, b: int, *, rng: np.random.Generator | None = None) -> Shares:
         """(n_items, n_items): the probability that place i gets label code ``a`` and place j gets ``b``."""
         from trialkit.design import sequences
 
-        return sequences.joint_probabilities(self, a, b)
+        return sequences.joint_probabilities(self, a, b, rng=rng)
 
     def enumerate(self, chunk: int = 65536) -> Iterator[Allocations]:
         """Every list once, in chunks of at most ``chunk`` rows."""
