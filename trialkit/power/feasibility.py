@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from trialkit.design.lottery import LOTTERY, offered
-from trialkit.design.parts import Part
+from trialkit.design.urns import shown_parts
 from trialkit.errors import DesignError
+from trialkit.power.neighbourhood import Neighbourhood, neighbourhood
 from trialkit.power.possible import Possible, possible
 from trialkit.power.smallest import SmallestP, View, smallest_p
 
@@ -62,32 +62,6 @@ class Pairs:
     always: Twos = ()
     never_by_design: Twos = ()
     always_by_design: Twos = ()
-    exact: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """Borders while some have started and others wait: after the wave ``label``, before the next.
-
-    ``borders`` counts pairs of drawn neighbours of which one has started and one waits.  A waiting item is clean if
-    none of its neighbours has started, pilots included.
-    """
-
-    label: str
-    fewest_borders: int
-    most_borders: int
-    fewest_clean: int
-    most_clean: int
-    waiting: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbourhood:
-    """Which drawn items touch each other or a pilot, and what that means while the rollout runs."""
-
-    touching: Twos
-    beside_pilot: tuple[str, ...]
-    steps: tuple[Step, ...] = ()
     exact: bool = True
 
 
@@ -148,10 +122,17 @@ def feasibility(
         Sizes and the like; items without a value leave the covariate out of `balance`.
     neighbours : pairs of ids, drawn items and pilots alike
     pilots : ids that have started beforehand
+
+    Raises
+    ------
+    DesignError
+        ``E_NO_ACCEPT``: no allocation meets the constraint; or neighbours are given for a draw of clusters.
     """
-    count = design.count()
+    count = design.count(rng=rng)
+    if not count.accepted:
+        raise _nothing_passes(count)
     listed = possible(design, total=count.total, rng=rng)
-    values, error = _probabilities(design, listed)
+    values, error = _probabilities(design, rng)
     free = [design.items[place] for place in design.free]
     return Feasibility(
         kind=design.kind,
@@ -169,36 +150,25 @@ def feasibility(
         probability_error=error,
         pairs=_pairs(design, listed),
         balance=_balance(design, listed, covariates or {}, rng),
-        neighbourhood=None
-        if neighbours is None
-        else _neighbourhood(design, listed, set(neighbours), frozenset(pilots)),
+        neighbourhood=None if neighbours is None else neighbourhood(design, listed, set(neighbours), frozenset(pilots)),
         possible=listed,
     )
-
-
-def drawn_parts(design: PartsDesign) -> tuple[Part, ...]:
-    """The urns with the labels that analysis sees: offer and waiting for a lottery."""
-    return offered(design) if design.kind == LOTTERY.name else design.parts
 
 
 def _places(design: PartsDesign) -> tuple[tuple[int, int], ...]:
     """The fewest and most drawn items per label."""
     fewest, most = np.zeros(len(design.label_names), int), np.zeros(len(design.label_names), int)
-    for part in drawn_parts(design):
+    for part in shown_parts(design):
         counts = np.array([counts for _, counts in part.profiles()])
         fewest, most = fewest + counts.min(axis=0), most + counts.max(axis=0)
     return tuple((int(low), int(high)) for low, high in zip(fewest, most, strict=True))
 
 
-def _probabilities(design: PartsDesign, listed: Possible) -> tuple[Floats, float]:
+def _probabilities(design: PartsDesign, rng: np.random.Generator) -> tuple[Floats, float]:
     """(n_drawn, n_labels) and the largest standard error."""
     free = list(design.free)
-    if design.constraint is None or listed.exact:
-        shares = design.probabilities()
-        return shares.values[free], float(shares.mc_error[free].max(initial=0.0))
-    codes = listed.codes[:, free]
-    values = np.stack([(codes == label).mean(axis=0) for label in range(len(design.label_names))], axis=1)
-    return values, float(np.sqrt(values * (1 - values) / len(listed)).max())
+    shares = design.probabilities(rng=rng)
+    return shares.values[free], float(shares.mc_error[free].max(initial=0.0))
 
 
 def _pairs(design: PartsDesign, listed: Possible) -> Pairs:
@@ -229,8 +199,8 @@ def _pairs(design: PartsDesign, listed: Possible) -> Pairs:
 def _pairs_by_design(design: PartsDesign) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
     """From the numbers alone: pairs that cannot share a label, and pairs that cannot differ."""
     never, always = set(), set()
-    most = [np.array([counts for _, counts in part.profiles()]).max(axis=0) for part in drawn_parts(design)]
-    part_of = {item: k for k, part in enumerate(drawn_parts(design)) for item in part.items}
+    most = [np.array([counts for _, counts in part.profiles()]).max(axis=0) for part in shown_parts(design)]
+    part_of = {item: k for k, part in enumerate(shown_parts(design)) for item in part.items}
     for i, j in combinations(design.free, 2):
         one, other = most[part_of[i]], most[part_of[j]]
         together = (one >= 2) if part_of[i] == part_of[j] else (one > 0) & (other > 0)
@@ -257,7 +227,7 @@ def _balance(
     before = listed
     if design.constraint is not None:
         open_design = replace(design, constraint=None)
-        before = possible(open_design, total=design.count().total, rng=rng)
+        before = possible(open_design, total=open_design.count().total, rng=rng)
     found = []
     for variable, values in known.items():
         x = np.array([values[item] for item in names], np.float64)
@@ -282,57 +252,12 @@ def _range(listed: Possible, values: Floats) -> Range:
     return Range(least=float(values.min()), middle=listed.median(values), most=float(values.max()))
 
 
-def _neighbourhood(
-    design: PartsDesign, listed: Possible, pairs: set[tuple[str, str]], pilots: frozenset[str]
-) -> Neighbourhood:
-    """Who touches whom; and wave by wave how many borders run between started and waiting."""
-    place = {design.items[item]: item for item in design.free}
-    if design.level == "cluster":
-        raise DesignError(
-            "Neighbours are pairs of units and the lot falls on clusters, so they cannot be compared. "
-            "Give the pairs of clusters that touch, or leave neighbours out.",
-            da="Naboerne er par af enheder, men der trækkes lod om klynger, så de kan ikke sammenholdes. "
-            "Angiv, hvilke klynger der grænser op til hinanden, eller udelad naboer.",
-        )
-    started_before = pilots | {item for item, code in zip(design.items, design.fixed, strict=True) if code is not None}
-    touching = sorted((place[a], place[b]) for a, b in pairs if a in place and b in place)
-    beside = {b if a in started_before else a for a, b in pairs if (a in started_before) != (b in started_before)}
-    near_pilot = np.array([item in beside for item in design.items])
-    steps = [
-        _step(listed.codes, label, touching, near_pilot, list(design.free), design.label_names[label])
-        for label in range(len(design.label_names) - 1)
-    ]
-    return Neighbourhood(
-        touching=tuple((design.items[i], design.items[j]) for i, j in touching),
-        beside_pilot=tuple(item for item in design.items if item in beside and item in place),
-        steps=tuple(steps),
-        exact=listed.exact,
-    )
-
-
-def _step(
-    codes: Codes,
-    label: int,
-    touching: Sequence[tuple[int, int]],
-    near_pilot: NDArray[np.bool_],
-    free: list[int],
-    name: str,
-) -> Step:
-    """Borders and clean waiting items after the wave with code ``label`` has started."""
-    started = codes <= label
-    borders = np.zeros(len(codes), int)
-    exposed = np.tile(near_pilot, (len(codes), 1))
-    for i, j in touching:
-        borders += started[:, i] != started[:, j]
-        exposed[:, i] |= started[:, j]
-        exposed[:, j] |= started[:, i]
-    waiting = ~started[:, free]
-    clean = (waiting & ~exposed[:, free]).sum(axis=1)
-    return Step(
-        label=name,
-        fewest_borders=int(borders.min()),
-        most_borders=int(borders.max()),
-        fewest_clean=int(clean.min()),
-        most_clean=int(clean.max()),
-        waiting=int(waiting.sum(axis=1).max()),
+def _nothing_passes(count: Count) -> DesignError:
+    return DesignError(
+        f"None of the {count.total} allocations meets the balance rule, so there would be nothing to draw. "
+        "Allow a larger difference, or take a rule out.",
+        {"total": count.total},
+        da=f"Ingen af de {count.total} mulige tildelinger opfylder balancekravet, så der ville ikke være noget at "
+        "trække lod om. Tillad en større forskel, eller tag et krav ud.",
+        code="E_NO_ACCEPT",
     )

@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor
+from math import floor, isfinite
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
-from trialkit.design.lottery import LOTTERY, offered
 from trialkit.design.parts import Part, arrangements
-from trialkit.design.parts_design import PartsDesign
+from trialkit.design.urns import shown_parts
 from trialkit.errors import DesignError
 
 if TYPE_CHECKING:
     from trialkit.design.base import Count
+    from trialkit.design.parts_design import PartsDesign
     from trialkit.power.possible import Possible
 
 Roles = tuple[int, ...]
@@ -108,7 +108,7 @@ class SmallestP:
         Exact where all allocations are equally likely; with a leftover the steps are uneven and this is the usual one.
         """
         step = self.of(sides)
-        return min(alpha, floor(alpha * (1 + 1e-9) / step) * step)
+        return min(alpha, floor(alpha * (1 + 1e-9) / step) * step) if step > 0 else alpha  # 0: below the least float
 
 
 def smallest_p(design: PartsDesign, view: View, *, count: Count, possible: Possible | None = None) -> SmallestP:
@@ -132,7 +132,7 @@ def smallest_p(design: PartsDesign, view: View, *, count: Count, possible: Possi
         The allocations, if they were listed.
     """
     frontier: list[_Pair] = [(Fraction(1), Fraction(1))]
-    for part in offered(design) if design.kind == LOTTERY.name else design.parts:
+    for part in shown_parts(design):
         classes = _classes(part, view)
         if classes[0][0] < 1:  # a part that can fall out in one way only takes no part, like a fixed item
             frontier = _least([(p * a, m * b) for p, m in frontier for a, b in classes])
@@ -146,7 +146,7 @@ def smallest_p(design: PartsDesign, view: View, *, count: Count, possible: Possi
         return SmallestP(one_sided=listed_one, two_sided=listed_two, mirror=mirror)
     accepted = max(count.accepted, 1)
     one, two = (min(p * Fraction(count.total, accepted), Fraction(1)) for p in (one, two))
-    error = float(one) * count.mc_error / accepted
+    error = float(one * Fraction(count.mc_error) / accepted) if isfinite(count.mc_error) else float(one)
     return SmallestP(one_sided=float(one), two_sided=float(two), mirror=mirror, mc_error=error)
 
 
