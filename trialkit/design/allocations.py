@@ -177,7 +177,7 @@ def _pairs(codes: Codes, a: int, b: int) -> Ints:
     """(n_items, n_items) rows in which item i has label ``a`` and item j label ``b``."""
     n_items = codes.shape[1]
     found = np.zeros((n_items, n_items), np.int64)
-    for start in range(0, len(codes), BATCH):  # whole numbers up to 8192: exact in single precision
+    for start in range(0, len(codes), BATCH):  # whole numbers up to 16,000: exact in single precision
         block = codes[start : start + BATCH]
         found += ((block == a).T.astype(np.float32) @ (block == b).astype(np.float32)).astype(np.int64)
     return found

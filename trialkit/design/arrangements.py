@@ -126,19 +126,20 @@ def _extended(starts: Ints, steps: int, type_: np.dtype[np.integer]) -> _Table |
     return table
 
 
-def drawn(counts: Ints, n_labels: int, rng: np.random.Generator) -> Codes:
-    """(m, k) independent arrangements, one per column of ``counts`` (n_labels, k); every column sums to m.
+def drawn(counts: Ints, size: int, n_labels: int, rng: np.random.Generator) -> Codes:
+    """(m, size) independent arrangements, one per column.
 
-    An urn: item by item, a whole number below the items left decides the label.  numpy draws these numbers with
-    rejection, so every arrangement is exactly equally likely.
+    ``counts`` is (n_labels, size), or (n_labels, 1) if all columns have the same; every column sums to m.  An urn:
+    item by item, a whole number below the items left decides the label.  numpy draws these numbers with rejection, so
+    every arrangement is exactly equally likely.
     """
     type_, used = code_type(n_labels), np.flatnonzero(counts.any(axis=1))
-    if len(used) > MANY_LABELS or counts.shape[1] < FEW_DRAWS:
-        return _shuffled(counts, type_, rng)
+    if len(used) > MANY_LABELS or size < FEW_DRAWS:
+        return _shuffled(np.broadcast_to(counts, (n_labels, size)), type_, rng)
     n_items = int(counts[:, 0].sum())
     if len(used) == 1:
-        return np.full((n_items, counts.shape[1]), used[0], type_)
-    return _named(_urn(counts[used], n_items, rng), used.astype(type_))
+        return np.full((n_items, size), used[0], type_)
+    return _named(_urn(counts[used], n_items, size, rng), used.astype(type_))
 
 
 def _named(places: Codes, used: Codes) -> Codes:
@@ -148,15 +149,16 @@ def _named(places: Codes, used: Codes) -> Codes:
     return used.take(places)
 
 
-def _urn(counts: Ints, n_items: int, rng: np.random.Generator) -> Codes:
-    """(n_items, k) places among the rows of ``counts``."""
+def _urn(counts: Ints, n_items: int, size: int, rng: np.random.Generator) -> Codes:
+    """(n_items, size) places among the rows of ``counts``."""
     word = np.min_scalar_type(n_items)
     source = max(word, np.dtype(np.uint16))  # numpy draws 16 bits faster than 8
     below = np.cumsum(counts, axis=0)[:-1].astype(word)  # items left with this label or an earlier one
-    out = np.empty((n_items, counts.shape[1]), np.int8)
-    beyond = np.empty(counts.shape[1], bool)
+    below = np.repeat(below, size, axis=1) if below.shape[1] == 1 else below
+    out = np.empty((n_items, size), np.int8)
+    beyond = np.empty(size, bool)
     for item in range(n_items):
-        number = rng.integers(0, n_items - item, size=counts.shape[1], dtype=source.type).astype(word, copy=False)
+        number = rng.integers(0, n_items - item, size=size, dtype=source.type).astype(word, copy=False)
         np.greater_equal(number, below[0], out=out[item].view(bool))
         below[0] -= 1 - out[item].view(np.uint8)
         for left in below[1:]:

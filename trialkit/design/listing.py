@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 from itertools import product
 from math import gcd, lcm, prod
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,8 +69,8 @@ def weighted_shares(chunks: Iterator[Allocations], table: Callable[[Codes], Ints
     if not found:
         raise _none_accepted()
     whole = sum(weight * rows for weight, (rows, _) in found.items())
-    sums = sum(sums.astype(object) * weight for weight, (_, sums) in found.items())
-    shares: Floats = np.asarray(sums / whole, np.float64)  # Python rounds int / int correctly, also beyond 2^53
+    weighed: NDArray[Any] = reduce(np.add, [sums.astype(object) * weight for weight, (_, sums) in found.items()])
+    shares: Floats = (weighed / whole).astype(np.float64)  # Python rounds int / int correctly, also beyond 2^53
     return shares
 
 
