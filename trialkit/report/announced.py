@@ -18,7 +18,9 @@ def rules(drawn: Drawn) -> list[str]:
     """How the lot falls, in sentences."""
     said, design = texts(drawn.lang)["design"], drawn.protocol["design"]
     found = [say(said[drawn.kind], labels=_labels(drawn), **_blanks(drawn))]
-    found += [say(said["quota"], block=quota["block"], places=_quota(drawn, quota)) for quota in design.get("quotas", ())]
+    found += [
+        say(said["quota"], block=quota["block"], places=_quota(drawn, quota)) for quota in design.get("quotas", ())
+    ]
     if len(tiers := {unit["tier"] for unit in drawn.protocol["units"] if "tier" in unit}) > 1:
         found.append(say(said["tiers"], count=len(tiers)))
     if design.get("level") == "cluster":

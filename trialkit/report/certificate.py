@@ -11,13 +11,19 @@ from trialkit.errors import DrawError, Lang
 from trialkit.report.announced import balance, rules
 from trialkit.report.chance import passed_over, seed_line, sources
 from trialkit.report.drawn import Drawn
-from trialkit.report.naming import TIMED
 from trialkit.report.page import qr, render, texts
 from trialkit.report.story import lists_open, story, witnesses
 from trialkit.report.verdicts import Verdict, explain, headline
 from trialkit.report.words import date_long
 
-_CASE: Final = ("authority", "case_number", "document_number", "officer", "date", "place")
+_CASE: Final = {  # what a page asks for: what a plan's `case` may call it
+    "authority": "authority",
+    "case_number": "number",
+    "document_number": "document",
+    "officer": "officer_role",
+    "date": "date",
+    "place": "place",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ def certificate(
     verdict : what `verify` said of both
     plan : the trial's plan, for the labels' titles and dates and whether the data are synthetic
     case : ``authority``, ``case_number``, ``document_number``, ``officer``, ``date``, ``place``; what is absent
-        becomes a line to write on
+        becomes a line to write on; a plan's own ``case`` is read where `case` is silent
     names : names for people by unit id
 
     Raises
@@ -86,7 +92,8 @@ def certificate(
 
 def masthead(drawn: Drawn, plan: Mapping[str, Any] | None, case: Mapping[str, Any] | None) -> dict[str, Any]:
     """What every page of a draw carries: the draw, the case, and whether it is a rehearsal or synthetic."""
-    given = {name: str((case or {}).get(name, "")) for name in _CASE}
+    filed: Mapping[str, Any] = {**(plan or {}).get("case", {}), **(case or {})}
+    given = {name: str(filed.get(name) or filed.get(other) or "") for name, other in _CASE.items()}
     if given["date"]:
         given["date"] = date_long(given["date"], drawn.lang)
     return {
@@ -97,7 +104,6 @@ def masthead(drawn: Drawn, plan: Mapping[str, Any] | None, case: Mapping[str, An
         "case": given,
         "rehearsal": drawn.rehearsal,
         "synthetic": bool((plan or {}).get("synthetic", False)),
-        "timed": drawn.kind in TIMED,
     }
 
 

@@ -29,7 +29,7 @@ class Source:
     heading: str
     sentences: tuple[str, ...]
     facts: tuple[tuple[str, str], ...] = ()
-    rows: tuple[tuple[str, tuple[str, ...]], ...] = ()      # "11-20", the numbers
+    rows: tuple[tuple[str, tuple[str, ...]], ...] = ()  # "11-20", the numbers
 
 
 def sources(drawn: Drawn) -> list[Source]:
@@ -145,4 +145,6 @@ def passed_over(drawn: Drawn) -> str:
     said = texts(drawn.lang)["constraint"]
     if not attempt:
         return str(said["first"])
-    return say(said["passed_one"] if attempt == 1 else said["passed"], count=number(attempt, drawn.lang), which=attempt + 1)
+    return say(
+        said["passed_one"] if attempt == 1 else said["passed"], count=number(attempt, drawn.lang), which=attempt + 1
+    )

@@ -17,7 +17,7 @@ from trialkit.report.page import counted, say, texts
 from trialkit.report.words import danish_key, listing
 
 _DRAW_ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
-LONGEST_SENTENCE: Final = 40      # names; above that a sentence is no longer read, a table is
+LONGEST_SENTENCE: Final = 40  # names; above that a sentence is no longer read, a table is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +152,7 @@ class Drawn:
         lots = {row.position: row.cluster or row.name for row in rows}
         if len(lots) > LONGEST_SENTENCE:
             return say(texts(self.lang)["sentences"]["many_lots"], first=min(lots), last=max(lots))
-        return listing((f"{place}. {lots[place]}" for place in sorted(lots)), self.lang)
+        return listing((f"{place}.\N{NO-BREAK SPACE}{lots[place]}" for place in sorted(lots)), self.lang)
 
 
 def _checked(protocol: Mapping[str, Any], record: Mapping[str, Any] | None) -> None:

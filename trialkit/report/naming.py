@@ -15,7 +15,6 @@ from trialkit.report.page import texts
 from trialkit.report.words import date_long
 
 _NUMBERED: Final = re.compile(r"(wave|sequence|step|round)[_ -]?([0-9]{1,4})")
-_OUTCOMES: Final = ("offer", "waiting")
 TIMED: Final = frozenset({"stepped_wedge", "rollout", "blocked_wedge"})
 
 
@@ -29,16 +28,14 @@ class Name:
 
 def label_names(design: Mapping[str, Any], plan: Mapping[str, Any] | None, lang: Lang) -> dict[str, Name]:
     """Every label a result of `design` can hold, in the protocol's order, with its name for people."""
-    known = dict(_from_plan(plan or {}, lang))
+    known, own = dict(_from_plan(plan or {}, lang)), texts(lang)["labels"]
     labels = [str(label["name"]) for label in design.get("labels", ())]
-    if design["kind"] in ("lottery", "rollout"):
-        labels += [label for label in _OUTCOMES if design["kind"] == "lottery" or label == "waiting"]
-    fixed_words = texts(lang)["labels"]
-    return {
-        label: known.get(label)
-        or Name(fixed_words[label] if label in _OUTCOMES and label not in known else readable(label, lang))
-        for label in labels
-    }
+    found = {label: known.get(label, Name(readable(label, lang))) for label in labels}
+    if design["kind"] == "rollout":
+        found["waiting"] = Name(own["waits"])
+    elif design["kind"] == "lottery":
+        found = {"offer": Name(own["offer"]), "waiting": Name(own["waiting"])}
+    return found
 
 
 def readable(label: str, lang: Lang) -> str:

@@ -79,7 +79,9 @@ def witnesses(drawn: Drawn, ledger: Sequence[Mapping[str, Any]]) -> list[Witness
         Witness(
             witness["name"],
             *(
-                moment_long(time, drawn.lang) if (time := signed.get((witness["name"], stage, hashed))) else ""
+                moment_long(time, drawn.lang, utc=False)
+                if (time := signed.get((witness["name"], stage, hashed)))
+                else ""
                 for stage, hashed in stages
             ),
         )

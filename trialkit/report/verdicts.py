@@ -31,7 +31,7 @@ class Told(NamedTuple):
 
 
 def explain(name: str, lang: Lang) -> str:
-    """The failure or warning `name` in words; a name the specification does not know is said to be unknown."""
+    """The failure or warning name in words; a name the specification does not know is said to be unknown."""
     told = MEANINGS.get(name)
     if told is None:
         told = Told(
@@ -42,7 +42,7 @@ def explain(name: str, lang: Lang) -> str:
 
 
 def headline(verdict: Verdict, lang: Lang) -> str:
-    """``BEKRÆFTET``, ``IKKE BEKRÆFTET`` or ``FEJL`` (section 10, "Confirmed or not")."""
+    """BEKRÆFTET, IKKE BEKRÆFTET or FEJL (section 10, "Confirmed or not")."""
     if verdict.failure:
         return "FEJL" if lang == "da" else "FAILED"
     if verdict.confirmed:
@@ -108,9 +108,9 @@ _DESIGN: Final = {
     ),
     "E_DESIGN": Told(
         "The rules of the draw contradict each other, so there is no single way to draw. Correct the design in the "
-        "draft; `trialkit check` names the line.",
+        "draft; trialkit check names the line.",
         "Reglerne for lodtrækningen modsiger hinanden, så der er ikke én måde at trække på. Ret designet i udkastet; "
-        "`trialkit check` nævner linjen.",
+        "trialkit check nævner linjen.",
     ),
     "E_PLACES": Told(
         "The places do not fit the units: too many or too few, or more units are fixed to a wave than it holds. "
@@ -125,8 +125,8 @@ _DESIGN: Final = {
         "ikke kan beregnes. Ret tallene, eller vælg andre.",
     ),
     "E_RANK_SIZE": Told(
-        "There are too many possible outcomes to number them on paper. Use the method `shuffle` instead.",
-        "Der er for mange mulige udfald til, at de kan nummereres på papir. Brug metoden `shuffle` i stedet.",
+        "There are too many possible outcomes to number them on paper. Use the method shuffle instead.",
+        "Der er for mange mulige udfald til, at de kan nummereres på papir. Brug metoden shuffle i stedet.",
     ),
     "E_ENTROPY_SHORT": Told(
         "Too few dice or balls: a computer could try every throw beforehand. Throw at least 20 ten-sided or 25 "
@@ -265,9 +265,9 @@ _WARNINGS: Final = {
     ),
     "W_DRAND_UNVERIFIED": Told(
         "drand's signature was not checked by this program, so the number could have been typed by anybody. Check with "
-        "`trialkit verify` and the extra `drand`, or on the checking page, or compare the round at several relays.",
+        "trialkit verify and the extra drand, or on the checking page, or compare the round at several relays.",
         "drands signatur er ikke kontrolleret af dette program, så tallet kunne være tastet af hvem som helst. "
-        "Kontrollér med `trialkit verify` og tilvalget `drand` eller på kontrolsiden, eller sammenlign runden flere "
+        "Kontrollér med trialkit verify og tilvalget drand eller på kontrolsiden, eller sammenlign runden flere "
         "steder, hvor den er offentliggjort.",
     ),
     "W_LEFTOVER": Told(
@@ -284,8 +284,7 @@ _WARNINGS: Final = {
     ),
     "W_NOT_CONCEALED": Told(
         "No secret was sealed, so anybody could compute the next assignment before a person was enrolled.",
-        "Der var ingen forseglet hemmelighed, så enhver kunne beregne den næste tildeling, før en person blev "
-        "optaget.",
+        "Der var ingen forseglet hemmelighed, så enhver kunne beregne den næste tildeling, før en person blev optaget.",
     ),
     "W_VOIDED": Told(
         "An earlier commitment of this draw was withdrawn in time, before its chance was out. That is allowed, but it "
