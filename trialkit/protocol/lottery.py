@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -209,32 +209,3 @@ class Lottery(Part):
     free_places: PerStratum[Free] | None = None  # of a lottery for places
     priority: Name | None = None  # a column 1, 2, ... of a lottery for places: all of 1 come before all of 2
     queue: Literal["keep", "new"] | None = None  # keep: who is not drawn stays for the next round
-
-
-def round_after(moment: datetime) -> int:
-    """The first quicknet round that appears strictly after ``moment``; below 1 where the chain did not exist."""
-    since = moment.astimezone(UTC) - datetime.fromtimestamp(QUICKNET_GENESIS, UTC)
-    return since // timedelta(seconds=QUICKNET_PERIOD) + 2
-
-
-QUICKNET_GENESIS: Final = 1692803367  # Unix time of round 1, 2023-08-23 15:09:27 UTC (specification section 4.3)
-QUICKNET_PERIOD: Final = 3
-
-__all__ = [
-    "COPENHAGEN",
-    "EACH_COMMITMENT",
-    "FACES",
-    "QUICKNET_GENESIS",
-    "QUICKNET_PERIOD",
-    "Balls",
-    "Dice",
-    "Drand",
-    "Lottery",
-    "NumberedTable",
-    "Published",
-    "SealedSecret",
-    "Source",
-    "Witness",
-    "Witnesses",
-    "round_after",
-]
