@@ -66,7 +66,7 @@ def trialkit(
 def new(
     trial: Annotated[Path, typer.Argument(help=_of("The folder to make.", "Mappen, der skal laves."))],
     blank: Annotated[
-        bool, typer.Option(help=_of("A commented draft and a units file.", "En udfyldelig kladde og enhedsliste."))
+        bool, typer.Option(help=_of("A commented draft and a units file.", "Et udfyldeligt udkast og enhedsliste."))
     ] = False,
     form: Annotated[bool, typer.Option(help=_of("An XLSX form to fill in.", "Et XLSX-skema til udfyldelse."))] = False,
     filled: Annotated[
@@ -164,7 +164,7 @@ def commit(
 )
 def witness(
     trial: Folder = HERE,
-    name: Annotated[str, typer.Option(help=_of("The witness's name in the draft.", "Vidnets navn i kladden."))] = "",
+    name: Annotated[str, typer.Option(help=_of("The witness's name in the draft.", "Vidnets navn i udkastet."))] = "",
     key: Annotated[Path | None, typer.Option(help=_of("The witness's own key file.", "Vidnets egen nøglefil."))] = None,
     signature: Annotated[
         str,
@@ -346,7 +346,7 @@ def selftest(
 @app.command(
     help=_of(
         "The Copenhagen rollout from draft to draw, on made-up approvals.",
-        "København-udrulningen fra kladde til lodtrækning, med opdigtede godkendelser.",
+        "København-udrulningen fra udkast til lodtrækning, med opdigtede godkendelser.",
     )
 )
 def demo(

@@ -1,0 +1,179 @@
+"""The draw itself: ``draw``, its rehearsal, and ``next``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trialkit.canonical import skeleton
+from trialkit.cli.commit import moment, secret_in
+from trialkit.cli.pages import publish_pages
+from trialkit.cli.speech import speech
+from trialkit.cli.throws import ask_throws
+from trialkit.draw import drand
+from trialkit.draw.folder import DrawFolder
+from trialkit.draw.official import Draw
+from trialkit.draw.relays import RELAYS, fetch
+from trialkit.errors import UsageError
+from trialkit.trial import Trial
+
+
+def make(trial: Path, *, draw: str, evidence: Path | None, relays: Sequence[str], fetch: bool) -> None:
+    """Make the official draw and write its record, list and certificate."""
+    opened = Trial.open(trial)
+    folder = opened.drawing(draw)
+    opened.ready(folder)
+    given = [] if folder.pending() else _evidence(folder, evidence, relays or (RELAYS if fetch else ()))
+    _warn_unchecked(folder.protocol)
+    drawn = folder.draw(given, moment())
+    pages = publish_pages(opened, folder)
+    _show(drawn, folder, pages)
+
+
+def rehearse_draw(trial: Path, *, draw: str) -> None:
+    """A rehearsal: PRØVE everywhere, another draw_id, a published seed; nothing official comes of it."""
+    opened = Trial.open(trial)
+    folder, drawn = opened.rehearse(moment(), draw=draw)
+    pages = publish_pages(opened, folder)
+    speech.note(
+        "PRØVE (rehearsal): this decides nothing, and its seed was public beforehand.",
+        "PRØVE: dette afgør intet, og frøet var offentligt på forhånd.",
+    )
+    _show(drawn, folder, pages)
+
+
+def assign_next(
+    trial: Path, *, unit: str, stratum: str, secret_file: Path | None, evidence: Path | None, draw: str
+) -> None:
+    """The next entry of a sequential design, or the next offer of a place lottery."""
+    opened = Trial.open(trial)
+    folder = opened.drawing(draw)
+    if folder.protocol["design"]["kind"] == "lottery":
+        return _offer(folder, unit)
+    opened.ready(folder)
+    if not stratum:
+        strata = ", ".join(folder.protocol["design"]["strata"])
+        stratum = speech.ask(f"Which stratum ({strata})?", f"Hvilket stratum ({strata})?")
+    given = _evidence(folder, evidence, (), secret=secret_in(secret_file) if secret_file else "")
+    label = folder.assign(unit, stratum, given, moment())
+    speech.show(
+        speech.of(f"{unit} ({stratum}): {label}", f"{unit} ({stratum}): {label}"),
+        {"unit": unit, "stratum": stratum, "label": label, "head": folder.head},
+    )
+
+
+def _offer(folder: DrawFolder, unit: str) -> None:
+    """Note that a family gives up its place, and who is next in the order of lots."""
+    offered = folder.give_up(unit, moment())
+    speech.show(
+        speech.of(
+            f"{unit} gives up the place. It is offered to {offered['id']}, number {offered['position']} in the order of lots.",
+            f"{unit} giver pladsen fri. Den tilbydes {offered['id']}, nummer {offered['position']} i lodtrækningen.",
+        ),
+        {"gave_up": unit, "offered": offered["id"], "position": offered["position"], "head": folder.head},
+    )
+
+
+def _evidence(
+    folder: DrawFolder, file: Path | None, relays: Sequence[str], *, secret: str = ""
+) -> list[dict[str, Any]]:
+    """One object per source: from a file, from the ledger, fetched, or typed."""
+    if file:
+        return _from_file(file)
+    opened = folder.opened()
+    return [
+        _opened(source, opened[place][0]) if place in opened else _given(source, relays, secret)
+        for place, source in enumerate(folder.protocol["entropy"])
+    ]
+
+
+def _from_file(file: Path) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as error:
+        found = str(error)
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise UsageError(
+            f"{file} is not evidence: it must be a JSON list with one object per source, as in section 4.3 of "
+            "docs/spec/draw.md. Nothing was drawn.",
+            {"file": str(file)},
+            da=f"{file} er ikke lodder: det skal være en JSON-liste med ét objekt pr. kilde som i afsnit 4.3 i "
+            "docs/spec/draw.md. Der er ikke trukket lod.",
+        )
+    return found
+
+
+def _opened(source: Mapping[str, Any], value: str) -> dict[str, Any]:
+    """The evidence of a source that stands opened in the ledger."""
+    if source["kind"] == "rolls":
+        return {"kind": "rolls", "values": [int(throw) for throw in value.split(",")]}
+    return {"kind": "commit", "secret": value}
+
+
+def _given(source: Mapping[str, Any], relays: Sequence[str], secret: str) -> dict[str, Any]:
+    """The evidence of a source that is not opened yet, asked of a person or of the relays."""
+    kind = source["kind"]
+    if kind == "rolls":
+        return {"kind": kind, "values": ask_throws(source)}
+    if kind == "number":
+        typed = speech.ask("The digits of every try, in order:", "Cifrene for hvert forsøg, i rækkefølge:")
+        return {"kind": kind, "tries": typed.replace(",", " ").split()}
+    if kind == "commit":
+        asked = f"{source['party']}: "
+        return {"kind": kind, "secret": secret or speech.ask(f"{asked}the secret:", f"{asked}hemmeligheden:")}
+    if kind == "published":
+        return {"kind": kind}
+    if relays:
+        return fetch(source["chain"], source["round"], relays)
+    signature = speech.ask(
+        f"The signature of drand round {source['round']} ({drand.round_stamp(source['round'])}), 96 hex digits:",
+        f"Signaturen på drand-runde {source['round']} ({drand.round_stamp(source['round'])}), 96 hexcifre:",
+    )
+    return {"kind": kind, "round": source["round"], "signature": signature.lower()}
+
+
+def _warn_unchecked(protocol: Mapping[str, Any]) -> None:
+    if any(source["kind"] == "drand" for source in protocol["entropy"]) and not drand.available():
+        speech.note(
+            "!! W_DRAND_UNVERIFIED: this machine cannot check the drand signature; anyone could have typed 96 digits.\n"
+            "!! Install the extra (pip install 'trialkit[drand]'), or compare with the round as others published it.",
+            "!! W_DRAND_UNVERIFIED: denne maskine kan ikke kontrollere drand-signaturen; enhver kunne have tastet den.\n"
+            "!! Installér tilvalget (pip install 'trialkit[drand]'), eller sammenlign med runden hos andre.",
+        )
+
+
+def _show(drawn: Draw, folder: DrawFolder, pages: Sequence[Path]) -> None:
+    """The result in words, the record's digest, and where everything is."""
+    lines = [
+        drawn.protocol["title"],
+        *_result_lines(drawn.result),
+        "",
+        speech.of("Record sha256: ", "Resultatets sha256: ") + drawn.record_hash,
+        *(f"  {page}" for page in (folder.path / "record.json", folder.path / "ledger.jsonl", *pages)),
+    ]
+    speech.show(
+        "\n".join(lines),
+        {
+            "draw_id": folder.draw_id,
+            "record_hash": drawn.record_hash,
+            "protocol_hash": drawn.protocol_hash,
+            "seed": drawn.seed,
+            "result": drawn.result,
+            "warnings": list(drawn.warnings),
+            "files": [str(page) for page in pages],
+        },
+    )
+
+
+def _result_lines(result: Mapping[str, Any]) -> list[str]:
+    if "lists" in result:
+        sizes = [f"{one['stratum']}: {len(one['labels'])}" for one in result["lists"]]
+        return ["  " + line for line in sizes]
+    width = max(len(one["id"]) for one in result["allocation"])
+    in_order = sorted(result["allocation"], key=lambda one: (one.get("position", 0), skeleton(one["label"])))
+    return [
+        f"  {one['id']:<{width}}  {one['label']}" + (f"  ({one['position']})" if "position" in one else "")
+        for one in in_order
+    ]

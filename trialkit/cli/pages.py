@@ -1,0 +1,49 @@
+"""The papers a draw leaves beside its record: certificate, notary's statement, numbered list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from trialkit.cli.speech import speech
+from trialkit.draw.folder import DrawFolder
+from trialkit.draw.publish import replace
+from trialkit.errors import Lang, TrialkitError
+from trialkit.trial import Trial
+
+_OTHER: dict[Lang, Lang] = {"da": "en", "en": "da"}
+
+
+def publish_pages(trial: Trial, folder: DrawFolder) -> list[Path]:
+    """Write the papers of a drawn lottery, in both languages; they can be made again at any time."""
+    from trialkit.canonical import parse
+    from trialkit.report.certificate import certificate
+    from trialkit.report.notary import notary
+    from trialkit.report.unit_list import unit_csv, unit_list
+
+    record, ledger, verdict = parse(folder.record_bytes), folder.entries(), folder.verify()
+    plan = _plan(trial)
+    names = {unit["id"]: unit["name"] for unit in (plan or {}).get("units", ()) if unit.get("name")}
+    written = [_written(folder, "units.csv", "\ufeff" + unit_csv(record, names=names))]
+    for lang, ending in ((speech.lang, ".html"), (_OTHER[speech.lang], f".{_OTHER[speech.lang]}.html")):
+        pages = {
+            "certificate": certificate(record, ledger=ledger, verdict=verdict, lang=lang, plan=plan, names=names),
+            "notary": notary(record, ledger, lang, plan=plan, names=names),
+            "units": unit_list(record, lang, plan=plan, names=names),
+        }
+        written += [_written(folder, name + ending, text) for name, text in pages.items()]
+    return written
+
+
+def _plan(trial: Trial) -> dict[str, Any] | None:
+    """The committed plan; a rehearsal of a draft has none."""
+    try:
+        return trial.plan
+    except TrialkitError:
+        return None
+
+
+def _written(folder: DrawFolder, name: str, text: str) -> Path:
+    path = folder.path / name
+    replace(path, text.encode())
+    return path

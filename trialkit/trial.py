@@ -1,0 +1,315 @@
+"""The trial's folder: one plan, one or more draws, and the steps that lead from one to the other.
+
+Rooms never learn of the folder; commands do nothing but open it and press a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from trialkit.canonical import digest, jcs, parse
+from trialkit.design.compile import build
+from trialkit.design.parts_design import PartsDesign
+from trialkit.design.places import DrawKey, draws
+from trialkit.design.population import Population, population
+from trialkit.design.sequential import SequentialDesign
+from trialkit.draw.announce import prepare
+from trialkit.draw.folder import DrawFolder
+from trialkit.draw.official import Draw
+from trialkit.draw.publish import replace
+from trialkit.draw.sources import REHEARSAL_ID, announce
+from trialkit.errors import DrawError, UsageError
+from trialkit.protocol.load import load
+from trialkit.protocol.model import Protocol
+from trialkit.protocol.plan import from_plan, plan, plan_hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """What a commitment made, to be read aloud and published."""
+
+    draw_id: str
+    fingerprint: str
+    plan_hash: str
+    head: str
+    folder: DrawFolder
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial as a folder on disk.
+
+    Parameters
+    ----------
+    folder : holds ``draft.yaml``, and after a commitment ``plan.json`` and ``draws/``
+    draft : the draft's file; another name than ``draft.yaml`` where a file was named
+    """
+
+    folder: Path
+    draft: Path
+
+    @classmethod
+    def open(cls, place: Path | str) -> Self:
+        """The trial in a folder, or of a draft file.
+
+        Raises
+        ------
+        UsageError
+            Neither a draft nor a plan is there.
+        """
+        place = Path(place)
+        folder, draft = (place.parent, place) if place.is_file() else (place, place / "draft.yaml")
+        if not draft.is_file() and not (folder / "plan.json").is_file():
+            raise UsageError(
+                f"There is no trial in {folder}: neither draft.yaml nor plan.json. Name the trial's folder, or make one "
+                "with `trialkit new DIR`.",
+                {"folder": str(folder)},
+                da=f"Der er intet forsøg i {folder}: hverken draft.yaml eller plan.json. Angiv forsøgets mappe, eller lav "
+                "en med `trialkit new MAPPE`.",
+            )
+        return cls(folder, draft)
+
+    @cached_property
+    def protocol(self) -> Protocol:
+        """What the draft says now; the committed plan where there is no draft any more.
+
+        Raises
+        ------
+        ProtocolError
+            Every fault of the draft at once.
+        """
+        return load(self.draft) if self.draft.is_file() else self.promised
+
+    @cached_property
+    def plan(self) -> dict[str, Any]:
+        """The committed plan.
+
+        Raises
+        ------
+        DrawError
+            ``E_NOT_COMMITTED``: nothing has been committed.
+        """
+        path = self.folder / "plan.json"
+        if not path.is_file():
+            raise DrawError(
+                f"{self.folder} holds no plan.json, so nothing has been promised yet. Run `trialkit commit`.",
+                {"folder": str(self.folder)},
+                da=f"{self.folder} rummer ingen plan.json, så intet er lovet endnu. Kør `trialkit commit`.",
+                code="E_NOT_COMMITTED",
+            )
+        found: dict[str, Any] = parse(path.read_bytes())
+        return found
+
+    @cached_property
+    def promised(self) -> Protocol:
+        """The protocol of the committed plan."""
+        return from_plan(self.plan)
+
+    def population(self, *, frame: str | None = None, round_name: str = "", queue: Path | None = None) -> Population:
+        """The units of the draft, or of another ``frame`` of its register."""
+        return population(self.protocol, self.folder, frame=frame, round_name=round_name, queue=queue)
+
+    @property
+    def keys(self) -> tuple[DrawKey, ...]:
+        """The draws the protocol holds."""
+        return draws(self.protocol)
+
+    def drawings(self) -> tuple[DrawFolder, ...]:
+        """The draws that have a folder, in the order of their names."""
+        return tuple(DrawFolder(path.parent) for path in sorted(self.folder.glob("draws/*/ledger.jsonl")))
+
+    def draw_id(self, name: str = "") -> str:
+        """The draw's id, where ``name`` is empty the only one.
+
+        Raises
+        ------
+        UsageError
+            The trial has several draws and none is named, or it has none of this name.
+        """
+        return self._key(name).id
+
+    def drawing(self, name: str = "") -> DrawFolder:
+        """The folder of a committed draw; without a name the only one that is not a rehearsal.
+
+        Raises
+        ------
+        DrawError
+            ``E_NOT_COMMITTED``: nothing of this name is committed.
+        UsageError
+            Several are committed and none is named.
+        """
+        found = [one for one in self.drawings() if REHEARSAL_ID not in one.draw_id or name]
+        named = [one for one in found if one.draw_id == name] if name else found
+        if not named:
+            return DrawFolder(self.folder / "draws" / self.draw_id(name))
+        if len(named) > 1:
+            raise _which([one.draw_id for one in named])
+        return named[0]
+
+    def commit(
+        self,
+        moment: datetime,
+        *,
+        draw: str = "",
+        queue: Path | None = None,
+        free: int | None = None,
+        commitments: Mapping[str, str] | None = None,
+    ) -> list[Committed]:
+        """Freeze the plan and commit one draw, or every stratum's draw of one round of a place lottery.
+
+        Raises
+        ------
+        TrialkitError
+            Whatever is wrong with draft, units or design; ``E_REROLL`` where a draw is committed already;
+            ``E_PLAN`` where another plan stands committed.
+        """
+        keys = self._round(draw) if self.protocol.design == "place_lottery" else [self._key(draw)]
+        people = self._people(keys, queue)
+        document = self._plan_document(people)
+        self._check_plan(document)
+        prepared = [
+            (key, prepare(self._announced(key, people, document, free=free, moment=moment, commitments=commitments)))
+            for key in keys
+        ]
+        replace(self.folder / "plan.json", jcs(document) + b"\n")
+        return [self._committed(key, protocol, document, moment) for key, protocol in prepared]
+
+    def ready(self, folder: DrawFolder) -> None:
+        """Refuse an official draw that still waits for somebody, or whose plan is not the one committed.
+
+        Raises
+        ------
+        DrawError
+            ``E_APPROVAL``: an approval is missing; ``E_PLAN``: ``plan.json`` was changed.
+        """
+        bound = folder.protocol.get("plan_hash")
+        if bound and bound != plan_hash(self.plan):
+            raise DrawError(
+                f"plan.json is not the plan that was committed (its digest is {plan_hash(self.plan)}, the fingerprint "
+                f"binds {bound}). Outcomes or analysis may have been changed after the promise. Bring back the file.",
+                {"found": plan_hash(self.plan), "bound": bound},
+                da=f"plan.json er ikke den plan, der blev låst (dens fingeraftryk er {plan_hash(self.plan)}, men {bound} er "
+                "bundet). Udfald eller analyse kan være ændret efter løftet. Find den rigtige fil frem.",
+                code="E_PLAN",
+            )
+        if missing := [one for one in self.protocol.approvals if one.status != "approved"]:
+            en = "; ".join(f"{one.by} ({one.what.told('en') if one.what else one.status})" for one in missing)
+            da = "; ".join(f"{one.by} ({one.what.told('da') if one.what else one.status})" for one in missing)
+            raise DrawError(
+                f"The draw waits for: {en}. An official draw before the decision would bind nobody. Write `status: "
+                "approved` with the date in the draft when they have decided; a rehearsal is possible now.",
+                {"missing": [one.by for one in missing]},
+                da=f"Lodtrækningen venter på: {da}. En officiel lodtrækning før beslutningen ville ikke binde nogen. Skriv "
+                "`status: approved` med dato i udkastet, når de har besluttet; en prøve kan holdes nu.",
+                code="E_APPROVAL",
+            )
+
+    def rehearse(self, moment: datetime, *, draw: str = "", queue: Path | None = None) -> tuple[DrawFolder, Draw]:
+        """Commit and draw a rehearsal, under another draw_id and a published seed.
+
+        Raises
+        ------
+        TrialkitError
+            Whatever is wrong with draft, units or design.
+        """
+        key = self._round(draw)[0] if self.protocol.design == "place_lottery" else self._key(draw)
+        people = self._people([key], queue)
+        number = 1 + sum(REHEARSAL_ID in one.draw_id for one in self.drawings())
+        seed = f"PRØVE {number}"
+        document = self._plan_document(people)
+        said = self._announced(key, people, document, rehearsal=seed, moment=moment)
+        said["draw_id"] += str(number)
+        folder = DrawFolder(self.folder / "draws" / said["draw_id"])
+        folder.commit(prepare(said), moment)
+        return folder, folder.draw([{"kind": "published"}], moment)
+
+    def _key(self, name: str) -> DrawKey:
+        """One draw of the protocol, by its id."""
+        keys = self.keys
+        named = [key for key in keys if key.id == name or not name]
+        if len(named) != 1:
+            raise _which([key.id for key in keys], name)
+        return named[0]
+
+    def _round(self, name: str) -> list[DrawKey]:
+        """The draws of one round: all strata, or the one named whole."""
+        named = [key for key in self.keys if name in (key.id, key.round)]
+        if not named:
+            raise _which([key.id for key in self.keys], name)
+        return named
+
+    def _people(self, keys: list[DrawKey], queue: Path | None) -> Population:
+        return self.population(round_name=keys[0].round, queue=queue)
+
+    def _plan_document(self, people: Population) -> dict[str, Any]:
+        """The plan; people in a queue are each draw's own and stand in its protocol only."""
+        coming_and_going = self.protocol.design in ("place_lottery", "rolling_lottery")
+        return plan(self.protocol, () if coming_and_going else people.units, people.outside)
+
+    def _check_plan(self, document: Mapping[str, Any]) -> None:
+        """A trial has one plan: another is only possible where no draw lives by the first."""
+        path = self.folder / "plan.json"
+        if not path.is_file() or path.read_bytes().rstrip(b"\n") == jcs(document):
+            return
+        living = [one.draw_id for one in self.drawings() if REHEARSAL_ID not in one.draw_id and one.story().live]
+        if living:
+            raise DrawError(
+                f"The draft now says something else than the plan by which {', '.join(living)} is committed "
+                f"({plan_hash(self.plan)}). Two plans would let somebody choose later. Take the change back, or "
+                "withdraw with `trialkit void` while the chance is unknown.",
+                {"draws": living, "committed": plan_hash(self.plan), "draft": digest(document)},
+                da=f"Udkastet siger nu noget andet end den plan, som {', '.join(living)} er låst efter "
+                f"({plan_hash(self.plan)}). To planer ville lade nogen vælge senere. Tag ændringen tilbage, eller træk "
+                "planen tilbage med `trialkit void`, mens lodderne er ukendte.",
+                code="E_PLAN",
+            )
+        replace(self.folder / f"plan.{plan_hash(self.plan)[:16]}.json", path.read_bytes())
+
+    def _announced(
+        self,
+        key: DrawKey,
+        people: Population,
+        document: Mapping[str, Any],
+        *,
+        moment: datetime,
+        free: int | None = None,
+        rehearsal: str | None = None,
+        commitments: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        return announce(
+            self.protocol,
+            self._design(key, people, free),
+            draw_id=key.id,
+            plan_hash=plan_hash(document),
+            rehearsal=rehearsal,
+            published=moment,
+            commitments=commitments,
+        )
+
+    def _design(self, key: DrawKey, people: Population, free: int | None) -> PartsDesign | SequentialDesign:
+        return build(self.protocol, people.units, draw=key, free=free)
+
+    def _committed(
+        self, key: DrawKey, protocol: Mapping[str, Any], document: Mapping[str, Any], moment: datetime
+    ) -> Committed:
+        folder = DrawFolder(self.folder / "draws" / key.id)
+        head = folder.commit(protocol, moment)
+        return Committed(
+            draw_id=key.id, fingerprint=digest(protocol), plan_hash=plan_hash(document), head=head, folder=folder
+        )
+
+
+def _which(ids: list[str], name: str = "") -> UsageError:
+    what = f"no draw is called {name!r}" if name else "the trial has several draws"
+    hvad = f"ingen lodtrækning hedder {name!r}" if name else "forsøget har flere lodtrækninger"
+    shown = ", ".join(ids[:8]) + (" ..." if len(ids) > 8 else "")
+    return UsageError(
+        f"Say which draw with --draw: {what}. They are: {shown or 'none'}.",
+        {"draws": ids},
+        da=f"Angiv lodtrækningen med --draw: {hvad}. De er: {shown or 'ingen'}.",
+    )
