@@ -35,7 +35,7 @@ def round_time(number: int) -> datetime:
 
 def round_stamp(number: int) -> str:
     """The same as a ledger writes it."""
-    return round_time(number).strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20)
+    return round_time(number).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def round_at(moment: datetime) -> int:

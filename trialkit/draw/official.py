@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -86,7 +87,7 @@ class Draw:
     @cached_property
     def record_hash(self) -> str:
         """The SHA-256 that the ledger names."""
-        return digest(self.record())
+        return hashlib.sha256(self.record_bytes).hexdigest()
 
     def summary(self) -> str:
         """One line for a log."""

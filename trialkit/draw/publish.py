@@ -53,14 +53,16 @@ def locked(folder: Path) -> Iterator[None]:
     Raises
     ------
     DrawError
-        ``E_BUSY``: another process holds it.
+        ``E_BUSY``: another process holds it.  ``E_LOCK``: the file system has no locks.
     """
     descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise _busy(folder) from None
+        except OSError as error:
+            raise _unlockable(folder, error) from None
         yield
     finally:
         os.close(descriptor)
@@ -105,6 +107,17 @@ def _exists(path: Path) -> DrawError:
         da=f"{path} findes allerede, og det offentliggjorte bliver aldrig overskrevet. Behold den; er det ikke den "
         "ventede fil, så sammenlign dens fingeraftryk med mødets referat.",
         code="E_EXISTS",
+    )
+
+
+def _unlockable(folder: Path, error: OSError) -> DrawError:
+    return DrawError(
+        f"{folder} cannot be locked ({error}), so two processes could draw at once. Move the trial's folder to a disk "
+        "of this machine.",
+        {"folder": str(folder)},
+        da=f"{folder} kan ikke låses ({error}), så to programmer kunne trække lod samtidig. Flyt forsøgets mappe til "
+        "en disk på denne maskine.",
+        code="E_LOCK",
     )
 
 

@@ -155,10 +155,9 @@ def _with_units(draft: Vector) -> dict[str, Any]:
     """The draft, with its units written out where a rule stands for them."""
     found = dict(draft)
     if rule := found.pop("units_rule", None):
-        members = {key: value for key, value in rule.items() if key not in ("prefix", "width", "from", "to")}
-        members = members.get("members", members)
         numbers = range(rule["from"], rule["to"] + 1)
-        found["units"] = [{"id": f"{rule['prefix']}{number:0{rule['width']}d}", **members} for number in numbers]
+        ids = (f"{rule['prefix']}{number:0{rule['width']}d}" for number in numbers)
+        found["units"] = [{"id": unit, **rule["members"]} for unit in ids]
     return found
 
 
@@ -216,8 +215,8 @@ def _drand(group: str, vector: Vector, bls: bool) -> Iterator[Checked]:
 
 def _chain(vector: Vector) -> Checked:
     """The numbers of the vector, and ours, hash to the chain's name."""
-    told = [vector[name] for name in ("period", "genesis_time", "public_key", "group_hash", "beacon_id")]
-    ours = [drand.PERIOD, drand.GENESIS, drand.PUBLIC_KEY, drand.GROUP_HASH, drand.BEACON]
+    told: list[Any] = [vector[name] for name in ("period", "genesis_time", "public_key", "group_hash", "beacon_id")]
+    ours: list[Any] = [drand.PERIOD, drand.GENESIS, drand.PUBLIC_KEY, drand.GROUP_HASH, drand.BEACON]
     found = drand.chain_hash(*told), drand.chain_hash(*ours), drand.CHAIN
     return _compared("drand_chain", vector["name"], found, (vector["chain_hash"],) * 3)
 
