@@ -108,8 +108,8 @@ def masthead(drawn: Drawn, plan: Mapping[str, Any] | None, case: Mapping[str, An
 
 
 def _found(verdict: Verdict, lang: Lang) -> list[tuple[str, str]]:
-    """The failure alone, or every warning, each with its words."""
-    names = [verdict.failure] if verdict.failure else list(verdict.warnings)
+    """The failure alone, or every warning of ledger and record together, each with its words."""
+    names = [verdict.failure] if verdict.failure else sorted(getattr(verdict, "all_warnings", verdict.warnings))
     return [(name, explain(name, lang)) for name in names]
 
 

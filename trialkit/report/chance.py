@@ -5,20 +5,18 @@ Sections 4.3 (sources), 5 (seed) and 8 (drand's calendar) of the draw's specific
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from trialkit.canonical import FORMAT, jcs
+from trialkit.draw.drand import randomness, round_time
+from trialkit.draw.evidence import hashed_values
 from trialkit.report.drawn import Drawn
 from trialkit.report.page import counted, say, texts
 from trialkit.report.spelling import fingerprint
 from trialkit.report.words import moment_long, number
 
-_FIRST_ROUND: Final = datetime.fromtimestamp(1692803367, UTC)
-_ROUND: Final = timedelta(seconds=3)
 PER_ROW: Final = 10
 
 
@@ -41,32 +39,10 @@ def sources(drawn: Drawn) -> list[Source]:
     ]
 
 
-def round_time(drand_round: int) -> datetime:
-    """When a quicknet round appears, in UTC (section 4.3)."""
-    return _FIRST_ROUND + (drand_round - 1) * _ROUND
-
-
 def seed_line(record: Mapping[str, Any]) -> str:
     """The one line whose SHA-256 is the seed (section 5), for those who redo it by hand."""
-    pairs = zip(record["protocol"]["entropy"], record["evidence"], strict=True)
-    values = [_value(source, given) for source, given in pairs]
+    values = hashed_values(record["protocol"], record["evidence"])
     return jcs([FORMAT, "seed", record["protocol_hash"], values]).decode()
-
-
-def _value(source: Mapping[str, Any], given: Mapping[str, Any]) -> list[Any]:
-    """The table of section 4.3, third column."""
-    kind = source["kind"]
-    if kind == "drand":
-        return [kind, source["chain"], source["round"], _randomness(given)]
-    if kind == "commit":
-        return [kind, source["party"], given["secret"]]
-    if kind == "published":
-        return [kind, source["value"]]
-    return [kind, given["values"] if kind == "rolls" else given["tries"]]
-
-
-def _randomness(given: Mapping[str, Any]) -> str:
-    return hashlib.sha256(bytes.fromhex(given["signature"])).hexdigest()
 
 
 def in_rows(values: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -113,7 +89,7 @@ def _drand(source: Mapping[str, Any], given: Mapping[str, Any] | None, drawn: Dr
     ]
     if given is not None:
         facts.append((said["drand_signature"], fingerprint(given["signature"])))
-        facts.append((said["drand_randomness"], fingerprint(_randomness(given))))
+        facts.append((said["drand_randomness"], fingerprint(randomness(given["signature"]))))
     return Source(heading=said["drand_heading"], sentences=(said["drand"],), facts=tuple(facts))
 
 

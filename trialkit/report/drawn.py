@@ -159,9 +159,13 @@ def _checked(protocol: Mapping[str, Any], record: Mapping[str, Any] | None) -> N
     """What a page prints outside escaped text (its style sheet, a code) must have the specification's form."""
     if not _DRAW_ID.fullmatch(protocol["draw_id"]):
         raise _no_document(f"draw_id {protocol['draw_id']!r}")
-    for name in ("protocol_hash", "seed") if record is not None else ():
-        if record is not None and not HEX64.fullmatch(record[name]):
+    if record is None:
+        return
+    for name in ("protocol_hash", "seed"):
+        if not HEX64.fullmatch(record[name]):
             raise _no_document(f"{name} {record[name]!r}")
+    if [given["kind"] for given in record["evidence"]] != [source["kind"] for source in protocol["entropy"]]:
+        raise _no_document("evidence")
 
 
 def _rows(
