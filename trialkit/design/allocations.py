@@ -120,7 +120,8 @@ def sample(design: PartsDesign, n: int, rng: np.random.Generator) -> Codes:
     urns, free = Urns.of(design), np.array(design.free)
     screen = Screen(design.rule, len(design.label_names)) if design.rule else None
     while filled < n:
-        drawn = urns.drawn(urns.batch if screen else min(urns.batch, n - filled), rng)
+        # beside a constraint each batch is as large as all before it, so that a few draws cost little
+        drawn = urns.drawn(min(urns.batch, n - filled + tried), rng)
         codes = drawn.codes
         if screen:
             codes, tried = codes[:, screen.accepted(codes, drawn.totals)], tried + codes.shape[1]
