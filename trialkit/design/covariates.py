@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 
-from trialkit.canonical import DECIMAL, decimal_text, decimal_units
+from trialkit.canonical import decimal_text, decimal_units
 from trialkit.design.constraint import Constraint, Mahalanobis, Tolerance
 from trialkit.errors import DesignError
 from trialkit.protocol.model import Protocol
 from trialkit.protocol.text import shortest
 from trialkit.protocol.units import Balance
+from trialkit.registers import numbers
 from trialkit.units import Unit, Units
 
 _MOST_WORK = 100_000_000  # attempts times free items (specification section 4.1)
@@ -27,7 +28,9 @@ def balanced(protocol: Protocol, units: Units) -> tuple[Units, Constraint | None
     Raises
     ------
     DesignError
-        ``E_COVARIATES``: a unit has no such column, or no number in it.
+        ``E_COVARIATES``: a unit has no such column.
+    UnitsError
+        A unit has no number in its column.
     """
     rules = protocol.balance
     if not rules:
@@ -90,15 +93,7 @@ def _free_items(protocol: Protocol, units: Units) -> Iterable[list[Unit]]:
 
 
 def _numbers(units: Units, column: str) -> dict[str, str]:
-    found = {unit.id: _fact(unit, column) for unit in units}
-    for unit, text in found.items():
-        if not DECIMAL.fullmatch(text):
-            raise _no_covariate(
-                f"{column!r} of the unit {unit!r} is {text!r}, not a number, so balance cannot be computed. "
-                "Correct it.",
-                f"{column!r} for enheden {unit!r} er {text!r} og ikke et tal, så balancen kan ikke beregnes. Ret det.",
-            )
-    return {unit: shortest(text) for unit, text in found.items()}
+    return dict(zip(units.ids, numbers(units, column), strict=True))
 
 
 def _fact(unit: Unit, column: str) -> str:

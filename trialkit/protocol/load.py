@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from trialkit.errors import Fault, ProtocolError
 from trialkit.protocol.faults import as_fault, mend, told
 from trialkit.protocol.model import Protocol
-from trialkit.protocol.nodes import LARGEST, Entries, Source, decoded, read, value_of
+from trialkit.protocol.nodes import LARGEST, Entries, Source, at, decoded, read, value_of
 
 _LOOKS = 4  # a repaired fault may hide another; so many times the draft is read again
 
@@ -55,6 +55,17 @@ def loads(text: str, *, file: str) -> Protocol:
     if protocol is None:  # pragma: no cover - a draft without a fault is a protocol
         raise ProtocolError("The draft was refused without a reason; report this.")
     return protocol
+
+
+def located(folder: Path, path: tuple[str | int, ...], en: str, da: str, code: str) -> Fault:
+    """Something found wrong later, as a fault at the place of the folder's draft that speaks of it."""
+    draft = folder / "draft.yaml"
+    try:
+        tree, source = read(decoded(draft.read_bytes(), draft.name), draft.name)
+    except (OSError, ProtocolError):
+        return Fault(en=en, da=da, code=code)
+    place = at(tree, path)[1]
+    return Fault(en=en, da=da, code=code, file=source.file, line=place.line, column=place.column)
 
 
 def _validated(tree: Entries, source: Source) -> tuple[Protocol | None, list[Fault]]:
