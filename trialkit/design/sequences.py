@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 Left = tuple[int, ...]  # labels left in the block that is open, one number per label
 Standing = frozenset[Left]  # every place a list could stand at
 
-STANDINGS: Final = 2_000_000  # steps of the count, summed over the list's places
+STANDINGS: Final = 500_000  # steps of the count, summed over the list's places
 ENUMERABLE: Final = 10_000_000  # lists `enumerate` will list
 BATCH_BYTES: Final = 2_000_000
 
