@@ -232,7 +232,7 @@ def precision(
         nan error where no allocation gives an estimate.
     """
     seen = np.asarray(coefficients.any(axis=(1, 2)))
-    unseen = 1 - possible.mean(seen)
+    unseen = possible.mean(~seen)
     if not seen.any():
         return Precision(std_error=nan, df=df, n_allocations=len(possible), unseen=1.0)
     each = np.where(seen, variances(coefficients, sizes, correlation, total=total), 0.0)

@@ -14,6 +14,7 @@ from math import floor, isfinite
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trialkit.design.parts import Part, arrangements
 from trialkit.design.urns import shown_parts
@@ -35,12 +36,12 @@ class View:
     Parameters
     ----------
     roles : one per label; labels of one role are the same to the statistic
-    mirror : one per role, the role that takes its place when the sign of the difference turns
+    mirror : one per role, the role that takes its place when the sign of the difference turns; None if none does
     exact : whether the mirror image gives exactly the same size of difference
     """
 
     roles: tuple[int, ...]
-    mirror: tuple[int, ...]
+    mirror: tuple[int, ...] | None
     exact: bool = True
 
     @classmethod
@@ -74,10 +75,23 @@ class View:
         """
         return cls(roles=tuple(range(n_labels)), mirror=tuple(reversed(range(n_labels))), exact=n_labels <= 2)
 
+    @classmethod
+    def by_state(cls, states: NDArray[np.integer]) -> Self:
+        """Waves as a test by period sees them: labels that look alike in every period, (n_labels, t), share a role.
+
+        Two waves that both start after the last period, say, cannot be told apart, and the orders that only exchange
+        their units count together.
+        """
+        rows = [tuple(row) for row in states.tolist()]
+        if len(set(rows)) == len(rows):
+            return cls.ordered(len(rows))
+        known = list(dict.fromkeys(rows))
+        return cls(roles=tuple(known.index(row) for row in rows), mirror=None, exact=False)
+
     @property
     def n_roles(self) -> int:
         """How many roles there are."""
-        return len(self.mirror)
+        return max(self.roles) + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +173,8 @@ def _classes(part: Part, view: View) -> list[_Pair]:
             roles[view.roles[label]] += n
         chances[tuple(roles)] = chances.get(tuple(roles), Fraction(0)) + probability
     single = {roles: chance / arrangements(roles) for roles, chance in chances.items()}
+    if view.mirror is None:
+        return [(p, Fraction(0)) for p in single.values()]
     return [(p, single.get(tuple(roles[k] for k in view.mirror), Fraction(0))) for roles, p in single.items()]
 
 
@@ -176,6 +192,8 @@ def _listed(design: PartsDesign, view: View, possible: Possible) -> tuple[float,
     roles = np.asarray(view.roles)[possible.codes[:, list(design.free)]]
     classes, which = np.unique(roles, axis=0, return_inverse=True)
     shares = np.bincount(which.ravel(), weights=possible.shares)
+    if view.mirror is None:
+        return float(shares.min()), float(shares.min())
     place = {tuple(row): k for k, row in enumerate(classes.tolist())}
     mirrors = [place.get(tuple(row)) for row in np.asarray(view.mirror)[classes].tolist()]
     both = [shares[k] + (0.0 if m in (None, k) else shares[m]) for k, m in enumerate(mirrors)]
