@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
 
-.PHONY: demo test lint nightly bench lock clean
+.PHONY: demo test lint nightly bench lock page clean
 
 demo: $(READY)
 	$(BIN)/trialkit demo demo
@@ -33,6 +33,13 @@ bench: $(READY)
 lock:
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--extra drand --group dev pyproject.toml -o requirements.lock
+
+# The checking page with drand verification, as releases ship it. Needs node; the core page needs nothing.
+VERIFIER := trialkit/report/verifier
+page: $(READY)
+	npm ci --prefix $(VERIFIER) --ignore-scripts --no-audit --no-fund
+	npm run --prefix $(VERIFIER) --silent bundle
+	$(BIN)/python -m trialkit.report.verifier dist/check.html $(VERIFIER)/node_modules/.bls.bundle.js
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "trialkit needs Python 3.11, 3.12 or 3.13, and none was found. Install one, or say which: make PYTHON=/path/to/python test"; exit 1; }

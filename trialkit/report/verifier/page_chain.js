@@ -101,8 +101,11 @@
     return t(`entry_${type}`, body);
   }
 
-  const entryRow = (entry, i) =>
-    h("tr", null, h("td", { class: "figure" }, i + 1), h("td", { class: "time" }, entry.time), h("td", { class: "event" }, entryText(entry)),
+  const entryRow = (entry, i, failed) =>
+    h("tr", { class: i === failed ? "failed" : undefined },
+      h("td", { class: "figure" }, i + 1),
+      h("td", { class: "time" }, entry.time),
+      h("td", { class: "event" }, entryText(entry), i === failed && h("strong", { class: "problem" }, ` ${t("ledger_failed")}`)),
       h("td", null, ui.grouped(entry.hash)));
 
   // Members stand in alphabetical order, so "hash" and "kind" are neighbours, and no quoted text can imitate them.
@@ -115,13 +118,13 @@
       { id: "ledger", "aria-labelledby": "ledger-heading" },
       h("details", null,
         h("summary", null, h("h2", { id: "ledger-heading" }, t("ledger"))),
-        h("p", null, `${t("ledger_head")}: `, ui.grouped(trace.head)),
+        trace.head && h("p", null, `${t("ledger_head")}: `, ui.grouped(trace.head)),
         h("p", null, t("ledger_command")),
         commandBlock(lineCommand(fileName), t("ledger_command")),
         h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("ledger_caption") },
           h("table", null, h("caption", null, t("ledger_caption")),
             h("thead", null, h("tr", null, ["line", "time", "event", "hash"].map((key) => h("th", { scope: "col" }, t(`ledger_${key}`))))),
-            h("tbody", null, trace.entries.map(entryRow))))),
+            h("tbody", null, trace.entries.map((entry, i) => entryRow(entry, i, trace.facts.entry)))))),
     );
   }
 

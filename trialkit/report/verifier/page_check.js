@@ -56,6 +56,7 @@
     }
     state.when = new Date();
     render({});
+    live.scrollIntoView({ block: "nearest" });
   }
 
   function swap() {
@@ -92,16 +93,16 @@
       state.head = event.target.value.replace(/\s/g, "").toLowerCase();
       compute();
     };
-    return h("div", { class: "field" },
-      h("label", { for: "head" }, t("head")),
+    return h("div", { class: "inline-field" },
+      h("label", { for: "head" }, h("strong", null, t("head"))),
       h("input", { id: "head", type: "text", class: "mono", value: given, onchange, autocomplete: "off", spellcheck: "false", "aria-describedby": "head-help" }),
-      h("p", { id: "head-help", class: bad ? "problem" : "quiet" }, bad ? t("head_form", { n: given.length }) : t("head_help")));
+      h("p", { id: "head-help", class: bad ? "problem" : state.found ? "aside" : "quiet" }, bad ? t("head_form", { n: given.length }) : t("head_help")));
   }
 
   function inputs() {
     return h("section", { class: "inputs" },
-      h("p", null, t("intro_check")),
-      h("div", { class: "drop" },
+      !state.found && h("p", null, t("intro_check")),
+      h("div", { class: state.found ? "drop done" : "drop" },
         h("p", null, h("span", { class: "drop-words" }, `${t("drop")} ${t("or")} `), ui.fileButton(t("choose"), { multiple: true, id: "files", onfiles: take }))),
       h("ul", { class: "files" }, fileRow("record"), fileRow("ledger")),
       headField());
@@ -118,7 +119,7 @@
       found.failure === "E_RESULT" && ui.differences(found.record),
       drawn && found.verdict !== "FAILED" && ui.resultSection(found.record, found.ledger?.entries),
       drawn && ui.chainSection(found.record, record.name),
-      found.ledger?.head && ui.ledgerSection(found.ledger, ledger.name),
+      found.ledger?.entries?.length > 0 && ui.ledgerSection(found.ledger, ledger.name),
     ];
   }
 

@@ -119,7 +119,7 @@
   /** The list: search, order, and rows in portions, so that ten thousand units do not hold the page still. */
   function resultTable(protocol, result, rows) {
     const keys = columns(protocol);
-    const state = { wanted: "", sorted: false, limit: FIRST_ROWS };
+    const state = { wanted: "", sorted: protocol.design.kind === "lottery", limit: FIRST_ROWS };
     const byResult = resultOrder(protocol, result, rows);
     const body = h("tbody");
     const shown = h("p", { class: "quiet", role: "status", id: "showing" });
@@ -145,7 +145,7 @@
       h("div", { class: "controls" },
         h("label", null, t("search"), h("input", { type: "search", id: "search", oninput: onsearch, autocomplete: "off" })),
         h("label", null, t("sort"),
-          h("select", { id: "sort", onchange: onsort }, h("option", { value: "number" }, t("sort_number")), h("option", { value: "result" }, t("sort_result"))))),
+          h("select", { id: "sort", onchange: onsort }, h("option", { value: "number" }, t("sort_number")), h("option", { value: "result", selected: state.sorted }, t("sort_result"))))),
       shown,
       h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("caption") },
         h("table", { id: "list" }, h("caption", { class: "aside" }, t("caption")),
@@ -156,8 +156,6 @@
     ];
   }
 
-  const fingerprintLine = (hash) => h("p", null, `${t("fingerprint")}: `, ui.grouped(hash));
-
   /** Title, fingerprint, sentences, list. `trace` is a verified record's or a draw's; `entries` the ledger's, if any. */
   function resultSection(trace, entries) {
     const { protocol } = trace.record;
@@ -166,8 +164,7 @@
       "section",
       { "aria-labelledby": "result-heading", id: "result" },
       h("h2", { id: "result-heading" }, t("result")),
-      h("p", null, h("strong", null, protocol.title), h("br"), `${t("draw_id")}: `, h("code", null, protocol.draw_id)),
-      fingerprintLine(trace.protocolHash),
+      h("p", null, `${t("draw_id")}: `, h("code", null, protocol.draw_id), h("br"), `${t("fingerprint")}: `, ui.grouped(trace.protocolHash)),
       h("p", { id: "summary" }, summary(protocol, trace.result, trace.plan, rows).join(" ")),
       mixedScripts(protocol),
       resultTable(protocol, trace.result, rows),

@@ -10,7 +10,8 @@
     if (key === "why") return words("why")[value] ?? value;
     if (key === "set") return words("set")[value] ?? value;
     if (key === "stage") return words("stage")[value] ?? value;
-    if (key === "entry" || key === "source") return String(Number(value) + 1);
+    if (key === "source") return String(Number(value) + 1);
+    if (/^[0-9a-f]{64}$/.test(value)) return ui.grouped(value);
     return typeof value === "number" ? ui.number(value) : String(value);
   }
 
@@ -23,6 +24,11 @@
   }
 
   const bullets = (texts) => h("ul", null, texts.filter(Boolean).map((text) => h("li", null, text)));
+
+  function confirmedMeans({ quorum }) {
+    const seen = quorum ? t("CONFIRMED_witnessed", { n: quorum }) : t("CONFIRMED_unwitnessed");
+    return bullets([t("CONFIRMED_means"), seen]);
+  }
 
   function named(name) {
     const [means, next] = words("warning")[name];
@@ -39,7 +45,7 @@
   function failureParts(found) {
     const [means, next] = words("failure")[found.failure];
     return [
-      h("p", { class: "where" }, h("code", { class: "name", id: "failure" }, found.failure), " ", place(found)),
+      h("p", { class: "where" }, h("code", { class: "name", id: "failure" }, found.failure), " – ", place(found)),
       h("p", null, t("FAILED_line")),
       h("h3", null, t("means")),
       h("p", null, means),
@@ -59,7 +65,7 @@
     return [
       h("p", null, t(`${found.verdict}_line`)),
       found.reasons.length > 0 && [h("h3", null, t("why_not")), h("ul", { id: "reasons" }, found.reasons.map(named))],
-      found.verdict === "CONFIRMED" && [h("h3", null, t("means")), bullets(words("CONFIRMED_means"))],
+      found.verdict === "CONFIRMED" && [h("h3", null, t("means")), confirmedMeans(found.record.record.protocol)],
       rest.length > 0 && [h("h3", null, t("warnings")), h("ul", { id: "warnings" }, rest.map(named))],
       h("h3", null, t("next")),
       bullets(words(`${found.verdict}_next`)),
