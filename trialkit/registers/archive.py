@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
+import zlib
 from typing import Final, Literal
 
 from trialkit.registers.table import MOST_BYTES, refused
@@ -20,6 +22,11 @@ SUFFIXES: Final[dict[str, Kind]] = {
     ".ods": "ods",
 }
 MOST_MEMBERS: Final = 10_000
+_PACKED: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_DAMAGED: Final = (
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+    *(ValueError, RuntimeError, EOFError, OSError),  # RuntimeError: a member under a password, or an unknown packing
+)
 _CALLED: Final[dict[Kind, tuple[str, str]]] = {
     "text": ("plain text", "almindelig tekst"),
     "xlsx": ("an Excel workbook (.xlsx)", "en Excel-projektmappe (.xlsx)"),
@@ -78,7 +85,7 @@ def _kind_of_archive(data: bytes) -> Kind:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = set(archive.namelist())
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+    except _DAMAGED:
         return "xlsx" if b"xl/" in data[:4096] else "ods" if b"opendocument.spreadsheet" in data[:256] else "zip"
     if "xl/workbook.bin" in names:
         return "xlsb"
@@ -94,10 +101,11 @@ def _check_archive(file: str, data: bytes) -> None:
             size = sum(member.file_size for member in archive.infolist())
             if size > MOST_BYTES or len(archive.infolist()) > MOST_MEMBERS:
                 raise _bomb(file, size)
-            broken = archive.testzip()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError, OSError):
-        broken = "?"
-    if broken is not None:
+            usual = all(member.compress_type in _PACKED for member in archive.infolist())
+            whole = usual and archive.testzip() is None
+    except _DAMAGED:
+        whole = False
+    if not whole:
         raise refused(
             file,
             "E_CONTENT",

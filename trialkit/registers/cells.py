@@ -50,7 +50,7 @@ def cell_text(value: object) -> tuple[str, str]:
     if hasattr(value, "item"):  # a numpy scalar
         value = value.item()
     if isinstance(value, str):
-        return (value if value.isascii() else nfc(value)), TEXT
+        return (value if value.isascii() and value.isprintable() else line_ends(nfc(value))), TEXT
     if isinstance(value, bool):
         return str(value).lower(), TEXT
     if isinstance(value, (int, float, Decimal)):
@@ -58,6 +58,11 @@ def cell_text(value: object) -> tuple[str, str]:
     if isinstance(value, (datetime, date, time)):
         return _date_text(value), DATE
     return nfc(str(value)), TEXT
+
+
+def line_ends(text: str) -> str:
+    """``text`` with one kind of line end inside."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _number_text(value: float | Decimal) -> str:
@@ -78,7 +83,8 @@ def _date_text(value: date | time) -> str:
 
 def harmless(text: str) -> bool:
     """Whether a glance is enough: short, everyday letters, no double space, too few digits for a person's number."""
-    return len(text) <= 90 and bool(_HARMLESS.fullmatch(text)) and sum(map(str.isdigit, text)) < 9
+    few_digits = len(text) < 9 or sum(map(str.isdigit, text)) < 9
+    return few_digits and len(text) <= 90 and _HARMLESS.fullmatch(text) is not None
 
 
 def findings(text: str, *, named: bool, from_number: bool = False) -> Iterator[Finding]:

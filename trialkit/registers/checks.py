@@ -150,7 +150,7 @@ class Codes:
 
     def finish(self) -> None:
         """Note ids that are shorter than the others, as when a spreadsheet has dropped the zeros in front."""
-        if len(self.seen) != len(self.lines):
+        if not self.seen or len(self.seen) != len(self.lines):
             return
         for code, place in _shortened(list(self.seen), self.numbers):
             self._fault(

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Final
 
 from trialkit.canonical import nfc
+from trialkit.registers.cells import line_ends
 from trialkit.registers.cpr import masked
 from trialkit.registers.table import Faults, Row, Table, refused, table_of
 
@@ -73,7 +74,7 @@ def _rows(faults: Faults, text: str, delimiter: str, above: int) -> Iterator[Row
 
 def _normal(cell: str) -> str:
     """NFC, and one kind of line end; cell by cell, because NFC makes a semicolon of the Greek question mark."""
-    return nfc(cell).replace("\r\n", "\n").replace("\r", "\n")
+    return line_ends(nfc(cell))
 
 
 def _add_quote_fault(faults: Faults, line: int) -> None:
@@ -155,7 +156,7 @@ def _undecodable(file: str, data: bytes, place: int, codec: str) -> Exception:
     line = data[begin : end if end >= 0 else len(data)].decode("cp1252", "replace")
     word = next((found[0] for found in _WORD.finditer(line) if found.end() > place - begin), "")
     sample = data[: max(_SAMPLE, place)].decode("cp1252", "replace")
-    before = next(csv.reader([line[: place - begin]], delimiter=delimiter_of(sample)), [""])
+    before = line[: place - begin].split(delimiter_of(sample))
     return refused(
         file,
         "E_ENCODING",
@@ -166,7 +167,7 @@ def _undecodable(file: str, data: bytes, place: int, codec: str) -> Exception:
         f'"{masked(word)[:60]}": er det rigtigt, så angiv tegnsættet, encoding="cp1252". Ellers er filen beskadiget '
         "eller i et andet tegnsæt: gem den igen som CSV UTF-8.",
         line=data.count(b"\n", 0, place) + 1,
-        column=max(len(before), 1),
+        column=len(before),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from trialkit.errors import UnitsError
 from trialkit.registers.archive import checked_kind
+from trialkit.registers.cells import line_ends
 from trialkit.registers.checks import Codes, check_headings, check_row
 from trialkit.registers.delimited import read_delimited
 from trialkit.registers.frame import read_frame
@@ -246,7 +247,7 @@ def units_csv(units: Units) -> str:
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, list(columns), restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({heading: line_ends(cell) for heading, cell in row.items()} for row in rows)
     return out.getvalue()
 
 

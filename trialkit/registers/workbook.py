@@ -91,13 +91,13 @@ def _opened(file: str, data: bytes) -> CalamineWorkbook:
 
 
 def _chosen(file: str, workbook: CalamineWorkbook, asked: str | None) -> CalamineSheet:
-    names: list[str] = [
-        about.name
-        for about in workbook.sheets_metadata
-        if about.typ.name == "WorkSheet" and (about.visible.name == "Visible" or about.name == asked)
-    ]
-    if asked is not None:
-        names = [name for name in names if name == asked]
+    from python_calamine import SheetTypeEnum, SheetVisibleEnum
+
+    pages = [about for about in workbook.sheets_metadata if about.typ == SheetTypeEnum.WorkSheet]
+    if asked is None:
+        names = [about.name for about in pages if about.visible == SheetVisibleEnum.Visible]
+    else:
+        names = [about.name for about in pages if about.name == asked]
     sheets = [workbook.get_sheet_by_name(name) for name in names]
     filled = [sheet for sheet in sheets if sheet.end is not None] or sheets[:1]
     if len(filled) == 1:
@@ -128,7 +128,7 @@ def _rows(sheet: CalamineSheet) -> Iterator[Row]:
     values: list[Any]
     for line, values in enumerate(sheet.iter_rows(), start=1):
         pairs = [cell_text(value) for value in values]
-        texts = [""] * left + [text.replace("\r\n", "\n") for text, _ in pairs]
+        texts = [""] * left + [text for text, _ in pairs]
         yield Row(line, texts, TEXT * left + "".join(kind for _, kind in pairs))
 
 
