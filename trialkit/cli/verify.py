@@ -160,10 +160,11 @@ def _sha256(data: bytes) -> str:
 
 def replay_vectors(vectors: Path | None) -> None:
     """Replay a vector file; the last line is ``N passed, M failed``."""
-    from trialkit.draw.selftest import own_vectors, replay, specification
+    from trialkit.draw import published
+    from trialkit.draw.selftest import replay
 
     try:
-        wanted = json.loads(vectors.read_bytes()) if vectors else own_vectors()
+        wanted = json.loads(vectors.read_bytes()) if vectors else published.vectors()
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{vectors} is not a vector file: {error}. Give a file in the form of draw_vectors.json.",
@@ -177,7 +178,7 @@ def replay_vectors(vectors: Path | None) -> None:
             "Uden tilvalget `drand` (pip install 'trialkit[drand]') kontrolleres signaturer ikke; de springes over.",
         )
     counts = replay(wanted, bls=bls)
-    digest = hashlib.sha256(specification()).hexdigest()
+    digest = hashlib.sha256(published.specification()).hexdigest()
     last = f"{counts.passed} passed, {counts.failed} failed" + (f", {counts.skipped} skipped" if counts.skipped else "")
     text = "\n".join([f"docs/spec/draw.md sha256 {digest}", *(f"FAILED {line}" for line in counts.failures), last])
     facts = {

@@ -174,7 +174,7 @@ class DrawFolder:
             return self._append("void", {"protocol_hash": digest(self.protocol), "reason": reason}, moment)
 
     def draw(self, evidence: Sequence[Mapping[str, Any]], moment: datetime) -> Draw:
-        """Make the official draw, once.  A draw that was begun and not entered is finished, whatever ``evidence``.
+        """Make the official draw, once.  One that a dying process left unfinished is finished, whatever ``evidence``.
 
         Raises
         ------
@@ -184,7 +184,8 @@ class DrawFolder:
             the ledger or came there too late, and whatever is wrong with the evidence.
         """
         with self._alone():
-            self._finish()
+            if finished := self._finish():
+                return finished
             story = self.story()
             if story.drawn:
                 raise drawn_already(self.draw_id)
@@ -197,8 +198,8 @@ class DrawFolder:
             return drawn
 
     def pending(self) -> bool:
-        """Whether a draw was begun and not entered; `draw` then finishes that one."""
-        return bool(self._read("record.pending")) and not self.story().drawn
+        """Whether a draw was begun and not finished; `draw` then finishes that one."""
+        return bool(self._read("record.pending"))
 
     def assign(self, unit: str, stratum: str, evidence: Sequence[Mapping[str, Any]], moment: datetime) -> str:
         """The next label of a sequential design's stratum, entered for ``unit``.
@@ -315,13 +316,16 @@ class DrawFolder:
         self._append("draw", body, moment)
         self._finish()
 
-    def _finish(self) -> None:
-        """Give an entered record its name, if a process died before it could."""
+    def _finish(self) -> Draw | None:
+        """Give an entered record its name, if a process died before it could; the draw, if there was one to finish."""
         data, drawn = self._read("record.pending"), self.story().drawn
-        if data and drawn and not self.record_bytes and digest(parse(data)) == drawn:
+        if not data or not drawn:
+            return None
+        finished = redraw(data)
+        if not self.record_bytes and finished.record_hash == drawn:
             write_new(self.path / "record.json", data)
-        if data and drawn:
-            (self.path / "record.pending").unlink()
+        (self.path / "record.pending").unlink()
+        return finished
 
 
 _PLACE: Final = "place: "
