@@ -124,7 +124,7 @@ def test_danish_order_files_aa_as_å_after_ø():
     # S4 lists its municipalities so: Aabenraa and Aarhus last
     rightly = ["Albertslund", "Fanø", "Fredericia", "Faaborg-Midtfyn", "Vesthimmerland", "Viborg", "Ærø", "Østerbro",
                "Aabenraa", "Aalborg", "Aarhus"]  # fmt: skip
-    assert sorted(reversed(rightly), key=danish_key) == rightly
+    assert sorted(set(rightly), key=danish_key) == rightly
     assert sorted(["Århus 10", "Aarhus", "århus"], key=danish_key) == ["Aarhus", "århus", "Århus 10"]
     assert sorted(["Vest 2", "Vestby", "Vest"], key=danish_key) == ["Vest", "Vest 2", "Vestby"]
     assert sorted(["Bjørn", "Björk", "Bjerg"], key=danish_key) == ["Bjerg", "Björk", "Bjørn"]
@@ -133,4 +133,5 @@ def test_danish_order_files_aa_as_å_after_ø():
 
 @given(st.lists(st.text(max_size=8), max_size=8))
 def test_danish_order_is_one_order_whatever_the_order_before(names):
-    assert sorted(names, key=danish_key) == sorted(reversed(names), key=danish_key)
+    backwards = names[::-1]
+    assert sorted(names, key=danish_key) == sorted(backwards, key=danish_key)

@@ -11,10 +11,11 @@ from trialkit.errors import DrawError, Lang
 from trialkit.report.announced import balance, rules
 from trialkit.report.chance import passed_over, seed_line, sources
 from trialkit.report.drawn import Drawn
+from trialkit.report.naming import outside
 from trialkit.report.page import qr, render, texts
 from trialkit.report.story import lists_open, story, witnesses
 from trialkit.report.verdicts import Verdict, explain, headline
-from trialkit.report.words import date_long
+from trialkit.report.words import danish_key, date_long, listing
 
 _CASE: Final = {  # what a page asks for: what a plan's `case` may call it
     "authority": "authority",
@@ -51,10 +52,11 @@ def certificate(
     record : the record of specification section 10
     ledger : the ledger's entries in order; empty where there is none
     verdict : what `verify` said of both
-    plan : the trial's plan, for the labels' titles and dates and whether the data are synthetic
+    plan : the trial's plan (``plan.json``): the labels' titles and dates, the units' names, who was never in the draw
     case : ``authority``, ``case_number``, ``document_number``, ``officer``, ``date``, ``place``; what is absent
-        becomes a line to write on; a plan's own ``case`` is read where `case` is silent
-    names : names for people by unit id
+        becomes a line to write on; the plan's own ``case`` is read where `case` is silent.  ``synthetic`` marks
+        every sheet as invented data
+    names : names for people by unit id, over the plan's
 
     Raises
     ------
@@ -92,7 +94,8 @@ def certificate(
 
 def masthead(drawn: Drawn, plan: Mapping[str, Any] | None, case: Mapping[str, Any] | None) -> dict[str, Any]:
     """What every page of a draw carries: the draw, the case, and whether it is a rehearsal or synthetic."""
-    filed: Mapping[str, Any] = {**(plan or {}).get("case", {}), **(case or {})}
+    promised = (plan or {}).get("protocol", plan or {})
+    filed: Mapping[str, Any] = {**(promised.get("case") or {}), **(case or {})}
     given = {name: str(filed.get(name) or filed.get(other) or "") for name, other in _CASE.items()}
     if given["date"]:
         given["date"] = date_long(given["date"], drawn.lang)
@@ -103,7 +106,8 @@ def masthead(drawn: Drawn, plan: Mapping[str, Any] | None, case: Mapping[str, An
         "protocol_hash": digest(drawn.protocol),
         "case": given,
         "rehearsal": drawn.rehearsal,
-        "synthetic": bool((plan or {}).get("synthetic", False)),
+        "synthetic": bool((plan or {}).get("synthetic") or filed.get("synthetic")),
+        "outside": listing(sorted(outside(plan), key=danish_key), drawn.lang),
     }
 
 

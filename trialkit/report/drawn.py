@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 from trialkit.canonical import HEX64
 from trialkit.errors import DrawError, Lang
-from trialkit.report.naming import TIMED, Name, label_names
+from trialkit.report.naming import TIMED, Name, label_names, unit_names
 from trialkit.report.page import counted, say, texts
 from trialkit.report.words import danish_key, listing
 
@@ -89,7 +89,7 @@ class Drawn:
                 record=record,
                 lang=lang,
                 names=label_names(protocol["design"], plan, lang),
-                rows=tuple(_rows(protocol, record, names or {}, lang)),
+                rows=tuple(_rows(protocol, record, {**unit_names(plan), **(names or {})}, lang)),
             )
         except (KeyError, TypeError, IndexError, AttributeError) as missing:
             raise _no_document(repr(missing)) from missing

@@ -38,6 +38,16 @@ def label_names(design: Mapping[str, Any], plan: Mapping[str, Any] | None, lang:
     return found
 
 
+def unit_names(plan: Mapping[str, Any] | None) -> dict[str, str]:
+    """The names for people that a plan gives its units, by id."""
+    return {unit["id"]: unit["name"] for unit in (plan or {}).get("units", ()) if unit.get("name")}
+
+
+def outside(plan: Mapping[str, Any] | None) -> list[str]:
+    """The names of the plan's units that were never in the draw, such as pilots."""
+    return [unit.get("name") or unit["id"] for unit in (plan or {}).get("outside", ())]
+
+
 def readable(label: str, lang: Lang) -> str:
     """``bølge 1`` for ``wave_1``; any other label as it stands."""
     found = _NUMBERED.fullmatch(label)
@@ -45,30 +55,22 @@ def readable(label: str, lang: Lang) -> str:
 
 
 def told(text: object, lang: Lang) -> str:
-    """A plan's text in `lang`: a text as it stands, a text per language (mapping or pairs) in `lang` or any other."""
+    """A plan's text in `lang`: a text as it stands, a text per language (mapping or pairs) in `lang` or the other."""
     if isinstance(text, str):
         return text
     versions = dict(_pairs(text))
-    found = versions.get(lang) or next(iter(versions.values()), "")
+    found = versions.get(lang) or versions.get("da") or versions.get("en")
     return found if isinstance(found, str) else ""
 
 
 def _from_plan(plan: Mapping[str, Any], lang: Lang) -> Iterator[tuple[str, Name]]:
     """Arms, labels and waves of a plan, later ones over earlier ones."""
+    promised = plan.get("protocol", plan)
     for table in ("arms", "labels", "waves"):
-        for key, entry in _entries(plan.get(table, ())):
-            title = told(entry.get("title", entry.get("label", "")), lang) or readable(key, lang)
-            begins = entry.get("start", "")
-            yield key, Name(title, date_long(begins, lang) if begins else "")
-
-
-def _entries(table: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """``(key, entry)`` of a table that is a mapping, an array of pairs, or an array of entries with an ``id``."""
-    for key, entry in _pairs(table):
-        if isinstance(entry, Mapping) and not {"da", "en"}.issuperset(entry):
-            yield key, entry
-        else:
-            yield key, {"title": entry}
+        for key, entry in _pairs(promised.get(table, ())):
+            more = entry if isinstance(entry, Mapping) else {}
+            title = told(more.get("title", more.get("label", entry)), lang) or readable(key, lang)
+            yield key, Name(title, date_long(more["start"], lang) if "start" in more else "")
 
 
 def _pairs(table: object) -> Iterable[tuple[str, Any]]:
