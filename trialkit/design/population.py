@@ -42,13 +42,14 @@ class Population:
     """The units of a draw and everybody who is not among them.
 
     ``units`` are eligible, each with its block, cluster and fixed label; ``named`` tells which units each name of the
-    draft stands for.
+    draft stands for; ``touching`` holds the pairs of neighbours among all that are listed, pilots too.
     """
 
     units: Units
     pilots: tuple[Pilot, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     named: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    touching: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def outside(self) -> tuple[Unit, ...]:
@@ -115,7 +116,7 @@ def population(
     assert units is not None
     inside = {unit: pilot.unit.fixed for unit, pilot in fixed.items() if not _stays_outside(protocol, pilot.group)}
     placed = units.map(lambda unit: replace(unit, fixed=inside.get(unit.id)))
-    return Population(units=placed, pilots=pilots, left_out=left_out, named=named)
+    return Population(units=placed, pilots=pilots, left_out=left_out, named=named, touching=listed.neighbours)
 
 
 def unnamed(n: int) -> Population:

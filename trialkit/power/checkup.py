@@ -107,7 +107,7 @@ def checkup(
         Who is drawn, and the pilots; nobody for people who come one by one.
     rng : numpy Generator
         Used only where allocations are too many to list.
-    neighbours : pairs of ids, drawn units and pilots alike; those among the drawn units if left out
+    neighbours : pairs of ids, drawn units and pilots alike; those of the population if left out
     waves : other designs asked for: places per wave, stratum by stratum (`wave_places`)
     frames : other units asked for, with or without names (`Frame.of_text`, `Frame.of_units`)
 
@@ -123,7 +123,7 @@ def checkup(
     names = {unit.id: unit.name or unit.id for unit in (*population.units, *population.outside)}
     made = _Made()
     if design is not None:
-        touching = population.units.neighbours if neighbours is None else frozenset(neighbours)
+        touching = population.touching if neighbours is None else frozenset(neighbours)
         made = _screened(protocol, design, found, touching, [unit.id for unit in population.outside], rng)
     asked = _asked(protocol, design, waves, frames, len(population.pilots))
     sizes = {} if design is None else sizes_of(design, protocol)
