@@ -119,8 +119,8 @@ def test_only_rows_in_doubt_reach_the_exact_rule(monkeypatch):
     x = tuple(tuple(int(v) for v in row) for row in (rng.normal(size=(40, 4)) * 10**9).astype(np.int64))
     codes = rng.permuted(np.tile([0, 1], (5000, 20)), axis=1).T.astype(np.int8)
     asked = []
-    exact = screen._Sums.accepted
-    monkeypatch.setattr(screen._Sums, "accepted", lambda self, c, n: asked.append(c.shape[1]) or exact(self, c, n))
+    exact = screen._Exact.accepted
+    monkeypatch.setattr(screen._Exact, "accepted", lambda self, c, n: asked.append(c.shape[1]) or exact(self, c, n))
     counts = np.array([[20], [20]])
     for rule in (MahalanobisRule(x, 10**9), ToleranceRule(x, (10**8,) * 4)):
         found = Screen(rule, 2).accepted(codes, counts)

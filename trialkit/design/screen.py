@@ -24,7 +24,8 @@ Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 EXACT: Final = 2**53  # whole numbers up to it are exact in float64, whatever the order of summation
-BLOCK: Final = 8192  # allocations screened at a time, so that their indicators stay in the cache
+BLOCK: Final = 8192  # allocations screened at a time
+STRIP: Final = 2**18  # multiplications at a time: indicators stay in the cache, and BLAS wakes no second thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +40,8 @@ class Screen:
         return _Tolerance(self.rule) if isinstance(self.rule, ToleranceRule) else _Distance(self.rule)
 
     @cached_property
-    def _sums(self) -> _Sums:
-        return _Sums(self.rule)
+    def _exact(self) -> _Exact:
+        return _Exact(self.rule)
 
     def accepted(self, codes: Codes, counts: Ints) -> Bools:
         """(k,) whether each allocation meets the constraint.
@@ -68,11 +69,11 @@ class Screen:
             sure, doubtful = self._fast.judged(block, counts)
             found[start : start + BLOCK] = sure
             if doubtful.size:
-                found[start + doubtful] = self._sums.accepted(block[:, doubtful], counts)
+                found[start + doubtful] = self._exact.accepted(block[:, doubtful], counts)
         return found
 
 
-class _Sums:
+class _Exact:
     """The exact rule, asked once for all rows that have the same sums."""
 
     def __init__(self, rule: Rule) -> None:
@@ -126,8 +127,8 @@ class _Tolerance:
 
     def judged(self, codes: Codes, counts: Ints) -> tuple[Bools, NDArray[np.intp]]:
         """(k,) surely accepted, and the places of those in doubt."""
-        used = np.flatnonzero(counts)
-        sums = {label: (self.x @ (codes == label).astype(self.x.dtype)).astype(float) for label in used}
+        used = np.flatnonzero(counts).tolist()
+        sums = {label: _sums(self.x, codes, label).astype(float) for label in used}
         sure = np.ones(codes.shape[1], bool)
         possible = sure.copy()
         for a, b in combinations(used, 2):
@@ -198,15 +199,25 @@ class _Distance:
 
 def _distance(y: NDArray[np.floating[Any]], codes: Codes, counts: Ints) -> NDArray[np.floating[Any]]:
     """(k,) sum over labels of |sum of y|^2 / count; the last label's sum follows, because all of y sum to 0."""
-    *others, last = np.flatnonzero(counts)
+    *others, last = np.flatnonzero(counts).tolist()
     rest = np.zeros((len(y), codes.shape[1]), y.dtype)
     distance = np.zeros(codes.shape[1], y.dtype)
     for label in others:
-        found = y @ (codes == label).astype(y.dtype)
+        found = _sums(y, codes, label)
         rest += found
         distance += np.einsum("qk,qk->k", found, found) / y.dtype.type(counts[label])
     distance += np.einsum("qk,qk->k", rest, rest) / y.dtype.type(counts[last])
     return distance
+
+
+def _sums(x: NDArray[Any], codes: Codes, label: int) -> NDArray[Any]:
+    """(q, k) the sums of ``x``, (q, n), over the items with ``label`` in each column of ``codes``, (n, k)."""
+    found = np.empty((len(x), codes.shape[1]), x.dtype)
+    width = max(64, STRIP // x.size)
+    for start in range(0, codes.shape[1], width):
+        strip = slice(start, start + width)
+        np.matmul(x, (codes[:, strip] == label).astype(x.dtype), out=found[:, strip])
+    return found
 
 
 def _inverse_root(cross: NDArray[Any]) -> Floats:
