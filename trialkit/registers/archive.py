@@ -102,7 +102,8 @@ def _check_archive(file: str, data: bytes) -> None:
             if size > MOST_BYTES or len(archive.infolist()) > MOST_MEMBERS:
                 raise _bomb(file, size)
             usual = all(member.compress_type in _PACKED for member in archive.infolist())
-            whole = usual and archive.testzip() is None
+            once = len({name.lower() for name in archive.namelist()}) == len(archive.namelist())
+            whole = usual and once and archive.testzip() is None
     except _DAMAGED:
         whole = False
     if not whole:

@@ -99,8 +99,10 @@ def _sheet_paths(archive: zipfile.ZipFile) -> dict[str, str]:
 
     def sheet(name: str, attributes: Attributes) -> None:
         if name == "sheet":
-            found = {_local(key): value for key, value in attributes.items()}
-            sheets[found.get("name", "")] = found.get("id", "")
+            title = _attribute(attributes, "name")
+            if title in sheets:
+                raise ScanError("two sheets of one name")
+            sheets[title] = _attribute(attributes, "id")
 
     def relation(name: str, attributes: Attributes) -> None:
         if name == "Relationship" and attributes.get("Type", "").endswith("/worksheet"):
@@ -163,7 +165,10 @@ class _OdsTables:
     def start(self, name: str, attributes: Attributes) -> None:
         if name == "table":
             self.scan, self.row = Scan(), 0
-            self.scans[_attribute(attributes, "name")] = self.scan
+            title = _attribute(attributes, "name")
+            if title in self.scans:
+                raise ScanError("two tables of one name")
+            self.scans[title] = self.scan
         elif name == "table-row":
             self.repeat = _whole(_attribute(attributes, "number-rows-repeated"), 1)
             self.column = self.last = 0

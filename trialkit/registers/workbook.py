@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from trialkit.errors import UnitsError
@@ -12,7 +13,7 @@ from trialkit.registers.sheetscan import Scan, ScanError, scan_ods, scan_xlsx
 from trialkit.registers.table import MOST_COLUMNS, TEXT, Faults, Row, Table, refused, table_of
 
 if TYPE_CHECKING:
-    from python_calamine import CalamineSheet, CalamineWorkbook
+    from python_calamine import CalamineSheet
 
 MOST_CELLS: Final = 20_000_000  # a million units with twenty columns
 
@@ -27,20 +28,19 @@ def read_workbook(file: str, data: bytes, kind: str, sheet: str | None) -> Table
         sheet or several to choose from (``E_SHEET``).
     """
     scans = _scanned(file, data, kind)
-    for name, scan in scans.items():
+    for name, scan in (scans or {}).items():
         _check_reach(file, name, scan)
-    workbook = _opened(file, data)
-    chosen = _chosen(file, workbook, sheet)
+    chosen = _chosen(file, data, sheet, scans)
     faults = Faults(file)
-    for row, column in scans[chosen.name].failed if chosen.name in scans else ():
+    for row, column in scans[chosen.name].failed if scans else ():
         _add_failed(faults, row, column)
     return table_of(faults, _rows(chosen))
 
 
-def _scanned(file: str, data: bytes, kind: str) -> Mapping[str, Scan]:
-    """What the first walk found; an XLS file has no XML to walk through."""
+def _scanned(file: str, data: bytes, kind: str) -> Mapping[str, Scan] | None:
+    """What the first walk found; None for an XLS file, which has no XML to walk through."""
     if kind == "xls":
-        return {}
+        return None
     try:
         return scan_xlsx(data) if kind == "xlsx" else scan_ods(data)
     except (ScanError, KeyError):
@@ -70,11 +70,13 @@ def _check_reach(file: str, sheet: str, scan: Scan) -> None:
         )
 
 
-def _opened(file: str, data: bytes) -> CalamineWorkbook:
-    from python_calamine import CalamineError, CalamineWorkbook, PasswordError
+@contextmanager
+def _reading(file: str) -> Iterator[None]:
+    """What the reader cannot do, in words."""
+    from python_calamine import CalamineError, PasswordError
 
     try:
-        return CalamineWorkbook.from_filelike(io.BytesIO(data))
+        yield
     except PasswordError:
         raise refused(
             file,
@@ -90,20 +92,24 @@ def _opened(file: str, data: bytes) -> CalamineWorkbook:
         raise _unreadable(file) from None
 
 
-def _chosen(file: str, workbook: CalamineWorkbook, asked: str | None) -> CalamineSheet:
-    from python_calamine import SheetTypeEnum, SheetVisibleEnum
+def _chosen(file: str, data: bytes, asked: str | None, scans: Mapping[str, Scan] | None) -> CalamineSheet:
+    """The sheet asked for, or the only visible one with anything on it; none that was not walked through first."""
+    from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
-    pages = [about for about in workbook.sheets_metadata if about.typ == SheetTypeEnum.WorkSheet]
-    if asked is None:
-        names = [about.name for about in pages if about.visible == SheetVisibleEnum.Visible]
-    else:
-        names = [about.name for about in pages if about.name == asked]
-    sheets = [workbook.get_sheet_by_name(name) for name in names]
+    with _reading(file):
+        workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
+        pages = [about for about in workbook.sheets_metadata if about.typ == SheetTypeEnum.WorkSheet]
+        if asked is None:
+            names = [about.name for about in pages if about.visible == SheetVisibleEnum.Visible]
+        else:
+            names = [about.name for about in pages if about.name == asked]
+        if scans is not None and not scans.keys() >= set(names):
+            raise _unreadable(file)
+        sheets = [workbook.get_sheet_by_name(name) for name in names]
     filled = [sheet for sheet in sheets if sheet.end is not None] or sheets[:1]
     if len(filled) == 1:
         return filled[0]
-    listed = ", ".join(repr(name) for name in workbook.sheet_names)
-    return _no_choice(file, asked, listed)
+    return _no_choice(file, asked, ", ".join(repr(name) for name in workbook.sheet_names))
 
 
 def _no_choice(file: str, asked: str | None, listed: str) -> CalamineSheet:
