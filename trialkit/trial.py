@@ -110,9 +110,9 @@ class Trial:
         """The protocol of the committed plan."""
         return from_plan(self.plan)
 
-    def population(self, *, frame: str | None = None, round_name: str = "", queue: Path | None = None) -> Population:
-        """The units of the draft, or of another ``frame`` of its register."""
-        return population(self.protocol, self.folder, frame=frame, round_name=round_name, queue=queue)
+    def population(self, *, frame: str | None = None, draw: DrawKey | None = None) -> Population:
+        """The units of the draft, or of another ``frame`` of its register; ``draw`` where each has its own queue."""
+        return population(self.protocol, self.folder, frame=frame, draw=draw)
 
     @property
     def keys(self) -> tuple[DrawKey, ...]:
@@ -156,7 +156,6 @@ class Trial:
         moment: datetime,
         *,
         draw: str = "",
-        queue: Path | None = None,
         free: int | None = None,
         commitments: Mapping[str, str] | None = None,
     ) -> list[Committed]:
@@ -169,7 +168,7 @@ class Trial:
             ``E_PLAN`` where another plan stands committed.
         """
         keys = self._round(draw) if self.protocol.design == "place_lottery" else [self._key(draw)]
-        people = self._people(keys, queue)
+        people = self.population(draw=keys[0])
         document = self._plan_document(people)
         self._check_plan(document)
         prepared = [
@@ -209,7 +208,7 @@ class Trial:
                 code="E_APPROVAL",
             )
 
-    def rehearse(self, moment: datetime, *, draw: str = "", queue: Path | None = None) -> tuple[DrawFolder, Draw]:
+    def rehearse(self, moment: datetime, *, draw: str = "") -> tuple[DrawFolder, Draw]:
         """Commit and draw a rehearsal, under another draw_id and a published seed.
 
         Raises
@@ -218,7 +217,7 @@ class Trial:
             Whatever is wrong with draft, units or design.
         """
         key = self._round(draw)[0] if self.protocol.design == "place_lottery" else self._key(draw)
-        people = self._people([key], queue)
+        people = self.population(draw=key)
         number = 1 + sum(REHEARSAL_ID in one.draw_id for one in self.drawings())
         seed = f"PRØVE {number}"
         document = self._plan_document(people)
@@ -242,9 +241,6 @@ class Trial:
         if not named:
             raise _which([key.id for key in self.keys], name)
         return named
-
-    def _people(self, keys: list[DrawKey], queue: Path | None) -> Population:
-        return self.population(round_name=keys[0].round, queue=queue)
 
     def _plan_document(self, people: Population) -> dict[str, Any]:
         """The plan; people in a queue are each draw's own and stand in its protocol only."""

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from trialkit.canonical import digest
 from trialkit.cli.speech import speech
 from trialkit.cli.throws import ask_throws
 from trialkit.draw.evidence import new_secret
 from trialkit.draw.evidence import seal as sealed
-from trialkit.draw.folder import DrawFolder, stamp
+from trialkit.draw.folder import DrawFolder
 from trialkit.draw.publish import write_new
+from trialkit.draw.refusals import stamp
 from trialkit.draw.witness import HEX128, message, public_key, sign
 from trialkit.draw.witness import new_key as fresh_key
 from trialkit.errors import UsageError
@@ -55,11 +57,11 @@ def seal(trial: Path, *, party: str, out: Path, draw: str) -> None:
     )
 
 
-def commit(trial: Path, *, draw: str, queue: Path | None, free_places: int | None) -> None:
+def commit(trial: Path, *, draw: str, free_places: int | None) -> None:
     """Freeze the plan and the draw's protocol; print what is to be published."""
     from trialkit.report.spelling import aloud, fingerprint
 
-    for made in Trial.open(trial).commit(moment(), draw=draw, queue=queue, free_places=free_places):
+    for made in Trial.open(trial).commit(moment(), draw=draw, free=free_places):
         groups = fingerprint(made.fingerprint)
         speech.show(
             speech.of(
@@ -89,7 +91,7 @@ def witness(
         return _make_key(new_key)
     folder = Trial.open(trial).drawing(draw)
     now = folder.story()
-    stage, hashed = ("draw", now.drawn) if now.drawn else ("commit", now.live)
+    stage, hashed = ("draw", now.drawn) if now.drawn else ("commit", digest(folder.protocol))
     head = head or folder.head
     time = time or stamp(moment())
     if not key and not signature:
@@ -103,7 +105,8 @@ def witness(
             ),
             {"message": said, "stage": stage, "hash": hashed, "head": head, "time": time},
         )
-    signature = signature or sign(_private(key), message(stage, hashed, head, time)) if key else signature
+    if key:
+        signature = sign(_private(key), message(stage, hashed, head, time))
     if not HEX128.fullmatch(signature):
         raise _not_hex("signature", 128)
     body = {"name": name, "stage": stage, "hash": hashed, "head": head, "time": time, "signature": signature}

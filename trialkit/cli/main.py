@@ -142,10 +142,6 @@ def seal(
 def commit(
     trial: Folder = HERE,
     draw: DrawName = "",
-    queue: Annotated[
-        Path | None,
-        typer.Option(help=_of("The list of families in this round.", "Listen over familier i denne runde.")),
-    ] = None,
     free_places: Annotated[
         int | None, typer.Option(min=0, help=_of("Free places in this round.", "Ledige pladser i denne runde."))
     ] = None,
@@ -154,7 +150,7 @@ def commit(
 ) -> None:
     from trialkit.cli.commit import commit as freeze
 
-    freeze(trial, draw=draw, queue=queue, free_places=free_places)
+    freeze(trial, draw=draw, free_places=free_places)
 
 
 @app.command(
