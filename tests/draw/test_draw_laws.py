@@ -11,8 +11,8 @@ from collections import Counter
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tests.strategies import KINDS, draws, nfd
 
+from tests.strategies import KINDS, draws, nfd
 from trialkit.canonical import jcs, parse
 from trialkit.draw.announce import design_of, prepare
 from trialkit.draw.official import Draw, official, redraw
