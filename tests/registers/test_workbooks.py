@@ -189,6 +189,19 @@ def test_a_document_type_is_refused(tmp_path: Path) -> None:
     assert faults(path) == [("E_CONTENT", 0, 0)]
 
 
+def test_a_workbook_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
+    path = as_xlsx(tmp_path / "a.xlsx", GOOD)
+    _rewrite(path, "xl/worksheets/sheet1.xml", b"<v>3</v>", b"<v>999</v>")  # a text that is not in its table
+    assert faults(path) == [("E_CONTENT", 0, 0)]
+    path = as_xlsx(tmp_path / "b.xlsx", GOOD, more=["Lister"])
+    _rewrite(path, "xl/workbook.xml", b'"Lister"', b'"Enheder"')
+    assert faults(path, sheet="Enheder") == [("E_CONTENT", 0, 0)]
+    path = as_xlsx(tmp_path / "c.xlsx", GOOD)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("XL/WORKSHEETS/SHEET1.XML", "<worksheet/>")
+    assert faults(path) == [("E_CONTENT", 0, 0)]
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return as_xlsx(tmp_path_factory.mktemp("hel") / "a.xlsx", GOOD).read_bytes()

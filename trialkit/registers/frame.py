@@ -1,20 +1,41 @@
-"""A pandas DataFrame as a table; pandas itself is never imported."""
+"""A pandas DataFrame as a table; pandas is named nowhere, so that rooms without it may read lists."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from trialkit.registers.cells import cell_text
 from trialkit.registers.table import Faults, Row, Table, refused, table_of
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 FILE = "DataFrame"
 
 
-def read_frame(frame: pd.DataFrame) -> Table:
+class Frame(Protocol):
+    """What reading asks of a pandas DataFrame."""
+
+    @property
+    def columns(self) -> Any:
+        """Headings."""
+
+    @property
+    def index(self) -> Any:
+        """Row labels; they are read if they have a name."""
+
+    @property
+    def reset_index(self) -> Any:
+        """Makes columns of the index."""
+
+    @property
+    def astype(self) -> Any:
+        """Keeps each value as it is, not as its column's kind."""
+
+    @property
+    def notna(self) -> Any:
+        """Which values are there."""
+
+
+def read_frame(frame: Frame) -> Table:
     """The table in ``frame``; a named index becomes columns, and lines count its rows from 2, as in a file.
 
     Raises
@@ -34,7 +55,7 @@ def read_frame(frame: pd.DataFrame) -> Table:
     return table_of(Faults(FILE), _rows(frame))
 
 
-def _rows(frame: pd.DataFrame) -> Iterator[Row]:
+def _rows(frame: Frame) -> Iterator[Row]:
     if len(frame.columns):
         yield Row(1, [cell_text(label)[0] for label in frame.columns])
     known = frame.astype(object).where(frame.notna(), None)

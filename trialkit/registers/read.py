@@ -6,20 +6,17 @@ import csv
 import io
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from trialkit.errors import UnitsError
 from trialkit.registers.archive import checked_kind
 from trialkit.registers.cells import line_ends
 from trialkit.registers.checks import Codes, check_headings, check_row
 from trialkit.registers.delimited import read_delimited
-from trialkit.registers.frame import read_frame
+from trialkit.registers.frame import Frame, read_frame
 from trialkit.registers.table import MOST_BYTES, MOST_ROWS, Row, Table, refused
 from trialkit.registers.workbook import read_workbook
 from trialkit.units import Unit, Units, plain
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ID_WORDS: Final = ("id", "unit_id", "code", "kode", "unit", "enhed", "enheds_id", "enhedsid", "kommunekode")
 NAME_WORDS: Final = ("name", "name_da", "navn", "enhedsnavn")
@@ -29,7 +26,7 @@ _SHARED: Final = 4096  # values kept once however often they stand: regions, yes
 
 
 def read_units(
-    source: Path | str | pd.DataFrame,
+    source: Path | str | Frame,
     *,
     id: str | None = None,
     name: str | None = None,
@@ -60,7 +57,7 @@ def read_units(
     return units_of(read_table(source, encoding=encoding, sheet=sheet), id=id, name=name, not_cpr=not_cpr)
 
 
-def read_table(source: Path | str | pd.DataFrame, *, encoding: str | None = None, sheet: str | None = None) -> Table:
+def read_table(source: Path | str | Frame, *, encoding: str | None = None, sheet: str | None = None) -> Table:
     """The rows of a file or a DataFrame, unchecked; parameters and errors as in `read_units`."""
     if not isinstance(source, (str, Path)):
         return read_frame(source)
