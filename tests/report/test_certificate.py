@@ -58,6 +58,8 @@ def test_the_page_stands_alone_and_says_its_language():
     assert not {"src", "href", "onload", "onclick"} & {name for name, _ in told.attributes}
     assert not re.search(r"https?://|url\(|@import", html)
     assert told.tags.count("h1") == 1
+    style = re.search(r"<style>(.*?)</style>", html, flags=re.S).group(1)
+    assert style.count("{") == style.count("}") > 50
     assert {value for name, value in told.attributes if name == "scope"} == {"col", "row"}
     assert html == certificate(*map(copy.deepcopy, [record]), ledger=ledger, verdict=OK, lang="da")
 
