@@ -10,7 +10,7 @@ import math
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from trialkit.canonical import nfc
 from trialkit.errors import Lang, UsageError
 
 SMALLEST_BASE: Final = 20
+_WIDE: Final = Context(prec=400)  # every digit of any float: the default of 28 refuses large counts
 _MONTHS: Final[dict[Lang, str]] = {
     "da": "januar februar marts april maj juni juli august september oktober november december",
     "en": "January February March April May June July August September October November December",
@@ -42,23 +43,23 @@ def number(x: float | Fraction | Decimal, lang: Lang, digits: int | None = None)
     exact = _decimal(x)
     if digits is not None:
         exact = _rounded(exact, digits)
-    text = f"{abs(exact):,f}"
+    text = f"{exact.copy_abs():,f}"  # abs() would round to 28 digits
     if lang == "da":
         text = text.translate(str.maketrans(",.", ".,"))
     return f"−{text}" if exact < 0 else text
 
 
 def _decimal(x: float | Fraction | Decimal) -> Decimal:
-    """`x` as the decimal people would write: a float by its shortest form, a fraction to 30 digits."""
+    """`x` as the decimal people would write: a float by its shortest form, a fraction to 28 digits."""
     if isinstance(x, Fraction):
         return Decimal(x.numerator) / Decimal(x.denominator)
     if isinstance(x, float):
-        return Decimal(int(x)) if x.is_integer() else Decimal(repr(x))
+        return Decimal(repr(x)).to_integral_value() if x.is_integer() else Decimal(repr(x))
     return Decimal(x) if isinstance(x, (int, Decimal)) else Decimal(repr(float(x)))
 
 
 def _rounded(exact: Decimal, digits: int) -> Decimal:
-    return exact.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP) if exact else Decimal(0).scaleb(-digits)
+    return exact.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP, context=_WIDE)
 
 
 def share(k: int, n: int, lang: Lang, digits: int = 1) -> str:
