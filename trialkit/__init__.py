@@ -5,9 +5,7 @@ The front door.  Names load on first use, so that ``import trialkit`` costs no m
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as typing has it, which alone would cost half of Python's own start
 if TYPE_CHECKING:
     from trialkit.design import (
         blocked,
@@ -96,6 +94,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in _DOORS:
         raise AttributeError(f"module 'trialkit' has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(f"trialkit.{_DOORS[name]}"), name)
 
 

@@ -5,15 +5,17 @@ Rooms never learn of the folder; commands do nothing but open it and press a ste
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
 
 from trialkit.canonical import digest, jcs, parse
-from trialkit.design.compile import build
+from trialkit.design.compile import build, not_drawn
 from trialkit.design.parts_design import PartsDesign
 from trialkit.design.places import DrawKey, draws
 from trialkit.design.population import Population, population
@@ -23,10 +25,16 @@ from trialkit.draw.folder import DrawFolder
 from trialkit.draw.official import Draw
 from trialkit.draw.publish import replace
 from trialkit.draw.sources import REHEARSAL_ID, announce
-from trialkit.errors import DrawError, UsageError
+from trialkit.errors import DesignError, DrawError, UsageError
+from trialkit.power.checkup import Checkup, checkup
 from trialkit.protocol.load import load
 from trialkit.protocol.model import Protocol
 from trialkit.protocol.plan import from_plan, plan, plan_hash
+
+if TYPE_CHECKING:
+    from trialkit.power.candidates import Frame, Places
+
+_SEED: Final = 20120201  # of the draws that stand in for an enumeration where allocations are too many to list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +122,17 @@ class Trial:
         """The units of the draft, or of another ``frame`` of its register; ``draw`` where each has its own queue."""
         return population(self.protocol, self.folder, frame=frame, draw=draw)
 
+    def checkup(
+        self,
+        people: Population | None = None,
+        *,
+        waves: Sequence[Sequence[Places]] = (),
+        frames: Sequence[Frame] = (),
+    ) -> Checkup:
+        """What the design and others beside it can and cannot see; the same on every machine and every day."""
+        rng = np.random.default_rng(_SEED)
+        return checkup(self.protocol, people or self.population(), rng=rng, waves=waves, frames=frames)
+
     @property
     def keys(self) -> tuple[DrawKey, ...]:
         """The draws the protocol holds."""
@@ -169,6 +188,7 @@ class Trial:
         """
         keys = self._round(draw) if self.protocol.design == "place_lottery" else [self._key(draw)]
         people = self.population(draw=keys[0])
+        self._check_feasible(people)
         document = self._plan_document(people)
         self._check_plan(document)
         prepared = [
@@ -227,9 +247,21 @@ class Trial:
         folder.commit(prepare(said), moment)
         return folder, folder.draw([{"kind": "published"}], moment)
 
+    def _check_feasible(self, people: Population) -> None:
+        """Refuse a design that cannot answer its question, unless the draft accepts that in words."""
+        if stops := self.checkup(people).stops:
+            raise DesignError(
+                "The design cannot answer its question, so it is not committed: "
+                + " ".join(reason.said.told("en") for reason in stops),
+                {"stops": [reason.code for reason in stops]},
+                da="Designet kan ikke besvare sit spørgsmål, så det bliver ikke låst: "
+                + " ".join(reason.said.told("da") for reason in stops),
+                code="E_FEASIBILITY",
+            )
+
     def _key(self, name: str) -> DrawKey:
         """One draw of the protocol, by its id."""
-        keys = self.keys
+        keys = self._held()
         named = [key for key in keys if key.id == name or not name]
         if len(named) != 1:
             raise _which([key.id for key in keys], name)
@@ -237,10 +269,16 @@ class Trial:
 
     def _round(self, name: str) -> list[DrawKey]:
         """The draws of one round: all strata, or the one named whole."""
-        named = [key for key in self.keys if name in (key.id, key.round)]
+        named = [key for key in self._held() if name in (key.id, key.round)]
         if not named:
             raise _which([key.id for key in self.keys], name)
         return named
+
+    def _held(self) -> tuple[DrawKey, ...]:
+        """The draws, where anything is drawn."""
+        if not self.protocol.drawn:
+            raise not_drawn(self.protocol)
+        return self.keys
 
     def _plan_document(self, people: Population) -> dict[str, Any]:
         """The plan; people in a queue are each draw's own and stand in its protocol only."""

@@ -41,14 +41,7 @@ def build(
         Nothing is drawn by lot, the draw is not named, or the design cannot be drawn.
     """
     if not protocol.drawn:
-        raise DesignError(
-            f"{protocol.protocol} was not drawn by lot, so there is no chance to describe and no lottery to repeat. "
-            "Read it as an observed assignment (trialkit.design.observed).",
-            {"protocol": protocol.protocol},
-            da=f"{protocol.protocol} er ikke afgjort ved lodtrækning, så der er intet tilfælde at beskrive og ingen "
-            "lodtrækning at gentage. Læs det som en observeret fordeling.",
-            code="E_NOT_DRAWN",
-        )
+        raise not_drawn(protocol)
     if protocol.design == "rolling_lottery":
         return _sequential(protocol)
     if protocol.design == "place_lottery":
@@ -86,6 +79,18 @@ def with_waves(protocol: Protocol, places: Sequence[int], *, bare: bool = False)
     if bare:
         changed |= {"strata": Strata(), "balance": (), "fixed": (), "clusters": None}
     return protocol.model_copy(update=changed)
+
+
+def not_drawn(protocol: Protocol) -> DesignError:
+    """The refusal of every question about chance where no lot was drawn."""
+    return DesignError(
+        f"{protocol.protocol} was not drawn by lot, so there is no chance to describe and no lottery to repeat. "
+        "Read it as an observed assignment (trialkit.design.observed).",
+        {"protocol": protocol.protocol},
+        da=f"{protocol.protocol} er ikke afgjort ved lodtrækning, så der er intet tilfælde at beskrive og ingen "
+        "lodtrækning at gentage. Læs det som en observeret fordeling.",
+        code="E_NOT_DRAWN",
+    )
 
 
 def _method(protocol: Protocol) -> Literal["shuffle", "rank"]:
