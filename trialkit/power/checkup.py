@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from math import isnan
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -40,10 +39,14 @@ INDIVIDUAL: Final = ("rolling_lottery", "place_lottery")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why the draft should not be committed as it stands; ``accepted`` holds the draft's own words if it accepts it."""
+    """Why the draft should not be committed as it stands, and the way out.
+
+    ``accepted`` holds the draft's own words if it accepts it.
+    """
 
     code: Literal["unreachable_p", "low_power", "no_allocation"]
     said: Said
+    way_out: Said
     accepted: Said | None = None
 
 
@@ -199,7 +202,8 @@ def _screened(
     except DesignError as error:
         if error.code != "E_NO_ACCEPT":
             raise
-        return _Made(reasons=(Reason(code="no_allocation", said=Said(error.told("en"), error.told("da"))),))
+        nothing = Said(error.told("en"), error.told("da"))
+        return _Made(reasons=(Reason(code="no_allocation", said=nothing, way_out=Said("", "")),))
     level = screen.smallest_p.level(found.alpha, found.sides)
     view = outlook(design, screen.possible, found, level=level, starts=starts, sizes=sizes)
     row = Row(
@@ -226,11 +230,25 @@ def _reasons(protocol: Protocol, row: Row, found: Setting) -> Iterator[Reason]:
     accepts = protocol.accepts
     if not row.reaches:
         words = accepts.unreachable_p if accepts else None
-        yield Reason(code="unreachable_p", said=_unreachable(row, found), accepted=_words(words))
+        yield Reason(code="unreachable_p", said=_unreachable(row, found), way_out=_OTHER_WAVES, accepted=_words(words))
     power = row.outlook.middle.power if row.outlook else None
-    if row.reaches and power is not None and not power.t >= HOPELESS and not isnan(power.t):
+    if row.reaches and power is not None and power.t < HOPELESS:
         words = accepts.low_power if accepts else None
-        yield Reason(code="low_power", said=_hopeless(row, power.t), accepted=_words(words))
+        yield Reason(code="low_power", said=_hopeless(power.t), way_out=_MORE_UNITS, accepted=_words(words))
+
+
+_OTHER_WAVES: Final = Said(
+    "Draw among more units, use other waves, or say in the draft why it is worth doing anyway (accepts: "
+    "unreachable_p).",
+    "Træk lod blandt flere enheder, brug andre bølger, eller skriv i udkastet, hvorfor det alligevel er umagen værd "
+    "(accepts: unreachable_p).",
+)
+_MORE_UNITS: Final = Said(
+    "Draw among more units, look for a larger effect, or say in the draft why it is worth doing anyway (accepts: "
+    "low_power).",
+    "Træk lod blandt flere enheder, gå efter en større effekt, eller skriv i udkastet, hvorfor det alligevel er umagen "
+    "værd (accepts: low_power).",
+)
 
 
 def _words(text: Text | None) -> Said | None:
@@ -241,24 +259,20 @@ def _unreachable(row: Row, found: Setting) -> Said:
     p, alpha = row.smallest_p.of(found.sides), found.alpha
     return Said(
         f"No outcome, however clear, can give a p-value of {alpha:g} or less: with {row.count.accepted:,} possible "
-        f"allocations the smallest is {p:.4f}. The trial could not answer its question. Draw among more units, use "
-        "other waves, or say in the draft why it is worth doing anyway (accepts: unreachable_p).",
+        f"allocations the smallest is {p:.4f}. The trial could not answer its question.",
         f"Intet udfald, hvor tydeligt det end er, kan give en p-værdi på {_comma(f'{alpha:g}')} eller mindre: med "
         f"{_comma(f'{row.count.accepted:,}')} mulige tildelinger er den mindste {_comma(f'{p:.4f}')}. Forsøget kunne "
-        "ikke besvare sit spørgsmål. Træk lod blandt flere enheder, brug andre bølger, eller skriv i udkastet, hvorfor "
-        "det alligevel er umagen værd (accepts: unreachable_p).",
+        "ikke besvare sit spørgsmål.",
     )
 
 
-def _hopeless(row: Row, power: float) -> Said:
-    of_100 = round(100 * power)
+def _hopeless(power: float) -> Said:
+    of_100, limit = round(100 * power), round(100 * HOPELESS)
     return Said(
-        f"If the new way has exactly the smallest effect worth finding, about {of_100} of 100 such trials would show it "
-        f"(under {round(100 * HOPELESS)} of 100 is hopeless). Draw among more units, look for a larger effect, or say "
-        "in the draft why it is worth doing anyway (accepts: low_power).",
-        f"Har det nye netop den mindste effekt, der er værd at finde, ville omkring {of_100} af 100 sådanne forsøg vise "
-        f"den (under {round(100 * HOPELESS)} af 100 er håbløst). Træk lod blandt flere enheder, gå efter en større "
-        "effekt, eller skriv i udkastet, hvorfor det alligevel er umagen værd (accepts: low_power).",
+        f"If the new way has exactly the smallest effect worth finding, about {of_100} of 100 such trials would show "
+        f"it; under {limit} of 100 is hopeless.",
+        f"Har det nye netop den mindste effekt, der er værd at finde, ville omkring {of_100} af 100 sådanne forsøg "
+        f"vise den; under {limit} af 100 er håbløst.",
     )
 
 

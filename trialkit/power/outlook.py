@@ -185,9 +185,9 @@ def _assumed(protocol: Protocol, outcome: Outcome, scale: Scale, counted: float 
         found.append(
             Said(
                 "The draft has no intracluster correlation (planning: icc), so effects are told in standard deviations "
-                "between units.",
+                "between units, and cannot be compared with the smallest effect worth finding.",
                 "Udkastet har ingen intraklassekorrelation (planning: icc), så effekter angives i standardafvigelser "
-                "mellem enheder.",
+                "mellem enheder og kan ikke sammenlignes med den mindste effekt, der er værd at finde.",
             )
         )
     elif counted is None:
