@@ -12,6 +12,7 @@ from trialkit.errors import DesignError
 from trialkit.protocol.model import Protocol
 from trialkit.protocol.text import slug
 
+_LONGEST_ID = 57  # 64 in the specification, less what a rehearsal adds
 _MONTHS = {"month": 1, "quarter": 3, "half_year": 6, "year": 12}
 
 
@@ -45,6 +46,14 @@ def draws(protocol: Protocol) -> tuple[DrawKey, ...]:
             "Two strata would give their draws the same id, so their ledgers could not be told apart. Rename one.",
             da="To strata ville give deres lodtrækninger samme id, så protokollerne ikke kunne kendes fra hinanden. "
             "Omdøb den ene.",
+        )
+    if longest := next((key.id for key in keys if len(key.id) > _LONGEST_ID), ""):
+        raise DesignError(
+            f"The draw's id {longest} is longer than {_LONGEST_ID} letters, so it cannot be announced. Shorten the "
+            "protocol's id or the stratum's name.",
+            {"draw": longest},
+            da=f"Lodtrækningens id {longest} er længere end {_LONGEST_ID} tegn, så den ikke kan bekendtgøres. Gør "
+            "protokollens id eller stratummets navn kortere.",
         )
     return tuple(keys)
 

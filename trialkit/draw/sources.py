@@ -12,10 +12,10 @@ from trialkit.design.parts_design import PartsDesign
 from trialkit.design.sequential import SequentialDesign
 from trialkit.draw.drand import CHAIN, round_at, round_time
 from trialkit.errors import DrawError
+from trialkit.protocol.consistent_design import REHEARSAL
 from trialkit.protocol.lottery import FACES, Balls, Dice, Drand, Lottery, NumberedTable, SealedSecret, Source
 from trialkit.protocol.model import Protocol
 
-REHEARSAL_TITLE: Final = "PRØVE: "
 REHEARSAL_ID: Final = ".proeve"
 
 
@@ -54,7 +54,7 @@ def announce(
         )
     title = protocol.title.told("da")
     if rehearsal is not None:
-        named = {"draw_id": draw_id + REHEARSAL_ID, "title": REHEARSAL_TITLE + title, "witnesses": [], "quorum": 0}
+        named = {"draw_id": draw_id + REHEARSAL_ID, "title": REHEARSAL + title, "witnesses": [], "quorum": 0}
         entropy = [{"kind": "published", "value": rehearsal}]
     else:
         entropy = sources(lottery, published=published, commitments=commitments)

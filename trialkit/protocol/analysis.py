@@ -212,6 +212,16 @@ def _single(value: object) -> object:
     return value if isinstance(value, (list, tuple)) else [value]
 
 
+def _below_one(value: Decimal) -> Decimal:
+    if value == 1:
+        raise refused(
+            "A correlation of 1 would mean that all in a unit are alike.",
+            "En korrelation på 1 ville betyde, at alle i en enhed er ens.",
+        )
+    return value
+
+
+Correlations = Annotated[tuple[Annotated[Share, AfterValidator(_below_one)], ...], BeforeValidator(_single)]
 Several = Annotated[tuple[Share, ...], BeforeValidator(_single)]
 
 
@@ -223,8 +233,8 @@ class Planning(Part):
     ]
     baseline: ById[Dec] = {}  # noqa: RUF012 - expected level of an outcome before; pydantic copies it
     standard_deviation: ById[Amount] = {}  # noqa: RUF012 - of an outcome between persons
-    icc: Several = ()  # share of the variance that lies between units
-    icc_pair: Several = ()  # the same between pairs of staff
+    icc: Correlations = ()  # share of the variance that lies between units
+    icc_pair: Correlations = ()  # the same between pairs of staff
     cluster_autocorrelation: Several = ()
     individual_autocorrelation: Several = ()
     power: Share | None = None

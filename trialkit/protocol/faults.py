@@ -32,11 +32,14 @@ class Told:
 
 
 def told(error: ValidationError, tree: Entries) -> list[Told]:
-    """Every refusal of ``error``, each place once."""
+    """Every refusal of ``error``; where a decimal comma explains what is wrong at a place, nothing else is said of it."""
+    said = [one for fault in error.errors() for one in _said(fault, tree)]
+    commas = {_real(one.path, tree) for one in said if one.code == "E_COMMA"}
     found: dict[tuple[Any, ...], Told] = {}
-    for fault in error.errors():
-        for said in _said(fault, tree):
-            found.setdefault((_real(said.path, tree), said.en), said)
+    for one in said:
+        place = _real(one.path, tree)
+        if place not in commas or one.code == "E_COMMA":
+            found.setdefault((place, one.en), one)
     return list(found.values())
 
 
@@ -51,14 +54,16 @@ def _said(fault: Any, tree: Entries) -> Iterator[Told]:
         yield from (
             Told(tuple(where), en, da, "E_CONTRADICTION", instead) for where, en, da, instead in context["found"]
         )
+    elif comma := _split_item(path, tree):
+        yield comma
     elif kind == "trialkit":
-        yield Told(path, context["en"], context["da"], "E_VALUE", context["instead"])
+        yield _own(path, context, fault["input"], tree)
     elif kind == "extra_forbidden":
         yield _unknown_key(path, tree)
     elif kind == "literal_error":
         yield _not_a_choice(path, re.findall(r"'([^']*)'", str(context.get("expected", ""))), fault["input"])
     elif kind == "missing":
-        yield _missing(path, tree)
+        yield _missing(path)
     elif fault["input"] is None:
         yield Told(
             path,
@@ -100,6 +105,59 @@ def _said(fault: Any, tree: Entries) -> Iterator[Told]:
         )
 
 
+def _own(path: tuple[str | int, ...], context: Any, asked: object, tree: Entries) -> Told:
+    """A refusal in our own words; a name people use becomes the id it belongs to."""
+    key = path[-1:] == ("[key]",)
+    instead = context["instead"]
+    if instead and isinstance(asked, str) and not key:
+        instead = _id_called(asked, tree) or instead
+    return Told(path[:-1] if key else path, context["en"], context["da"], "E_VALUE", instead, key)
+
+
+def _id_called(text: str, tree: Entries) -> str:
+    """The id of the arm or outcome that the draft calls ``text``; empty if there is none or more than one."""
+    ids = set()
+    arms, outcomes = at(tree, ("arms",))[0], at(tree, ("outcomes",))[0]
+    for key, label in arms.entries if isinstance(arms, Entries) and arms is not tree else []:
+        ids |= {key.text} if text in _texts(label) else set()
+    for outcome in outcomes.items if isinstance(outcomes, Items) else []:
+        label, name = at(outcome, ("label",))[0], at(outcome, ("id",))[0]
+        ids |= {name.text} if isinstance(name, Scalar) and text in _texts(label) else set()
+    return ids.pop() if len(ids) == 1 else ""
+
+
+def _texts(label: Node) -> list[str]:
+    values = (
+        [label] if isinstance(label, Scalar) else [v for _, v in label.entries] if isinstance(label, Entries) else []
+    )
+    return [value.text for value in values if isinstance(value, Scalar)]
+
+
+def _split_item(path: tuple[str | int, ...], tree: Entries) -> Told | None:
+    """``[0,005, 0,02]`` is read by YAML as 0, 005, 0 and 02."""
+    place = path[-1] if path else ""
+    holder = at(tree, path[:-1])[0]
+    if not (isinstance(place, int) and place and isinstance(holder, Items)):
+        return None
+    one, two = holder.items[place - 1 : place + 1]
+    if not (isinstance(one, Scalar) and isinstance(two, Scalar) and one.text.isdecimal() and two.text.isdecimal()):
+        return None
+    if (one.place.line, one.place.column + one.place.length + 1) != (two.place.line, two.place.column):
+        return None
+    return _comma((*path[:-1], place - 1), one.text, two.text)
+
+
+def _comma(path: tuple[str | int, ...], whole: str, decimals: str) -> Told:
+    number = f"{whole}.{decimals}"
+    return Told(
+        path,
+        f"{whole},{decimals} has a comma; write a point: {number}.",
+        f"{whole},{decimals} har komma; skriv punktum: {number}.",
+        "E_COMMA",
+        number,
+    )
+
+
 def _unknown_key(path: tuple[str | int, ...], tree: Entries) -> Told:
     key, parent = str(path[-1]), path[:-1]
     if comma := _split_decimal(key, parent, tree):
@@ -108,12 +166,11 @@ def _unknown_key(path: tuple[str | int, ...], tree: Entries) -> Told:
     holder = at(tree, parent)[0]
     taken = {entry[0].text for entry in holder.entries} if isinstance(holder, Entries) else set()
     near = next(iter(get_close_matches(key, [name for name in known if name not in taken], 1, 0.6)), "")
-    guess = (f" Did you mean {near}?", f" Mente du {near}?") if near else ("", "")
     listed = ", ".join(sorted(known))
     return Told(
         path,
-        f"{key!r} is not known here, and nothing in a draft is overlooked.{guess[0]} Known: {listed}.",
-        f"{key!r} kendes ikke her, og intet i et udkast bliver overset.{guess[1]} Kendte: {listed}.",
+        f"{key!r} is not known here. " + (f"Did you mean {near}?" if near else f"Known: {listed}."),
+        f"{key!r} kendes ikke her. " + (f"Mente du {near}?" if near else f"Kendte: {listed}."),
         "E_UNKNOWN_KEY",
         near,
         key=True,
@@ -128,14 +185,7 @@ def _split_decimal(key: str, parent: tuple[str | int, ...], tree: Entries) -> To
     for before, after in zip(holder.entries, holder.entries[1:], strict=False):
         value = before[1]
         if after[0].text == key and isinstance(value, Scalar) and value.text.lstrip("-").isdecimal():
-            number = f"{value.text}.{key}"
-            return Told(
-                (*parent, before[0].text),
-                f"{value.text},{key} has a comma; write a point: {number}.",
-                f"{value.text},{key} har komma; skriv punktum: {number}.",
-                "E_VALUE",
-                number,
-            )
+            return _comma((*parent, before[0].text), value.text, key)
     return None
 
 
@@ -183,16 +233,19 @@ def _not_a_choice(path: tuple[str | int, ...], choices: list[str], asked: object
     )
 
 
-def _missing(path: tuple[str | int, ...], tree: Entries) -> Told:
-    holder, _ = at(tree, path[:-1])
-    where = ".".join(str(step) for step in path[:-1] if isinstance(step, str)) or "the draft"
-    where_da = where if path[:-1] else "udkastet"
-    if isinstance(holder, Scalar) and not holder.text:
-        where = f"{where} (which is empty)"
+def _missing(path: tuple[str | int, ...]) -> Told:
+    where = ".".join(str(step) for step in path[:-1] if isinstance(step, str))
+    if not where:
+        return Told(
+            (),
+            f"The draft ends without {path[-1]}. Add it; was the file saved and copied whole?",
+            f"Udkastet slutter uden {path[-1]}. Tilføj det; er filen gemt og kopieret helt?",
+            "E_MISSING",
+        )
     return Told(
         path[:-1],
         f"{path[-1]} is missing in {where}. Add a line {path[-1]}: ...",
-        f"{path[-1]} mangler i {where_da}. Tilføj en linje {path[-1]}: ...",
+        f"{path[-1]} mangler i {where}. Tilføj en linje {path[-1]}: ...",
         "E_MISSING",
     )
 
@@ -222,6 +275,8 @@ def as_fault(said: Told, tree: Entries, source: Source) -> Fault:
         and (entry := holder.find(str(said.path[-1])))
     ):
         node, place = entry[0], entry[0].place
+    if not said.path:
+        place = Place(max(len(source.lines), 1), 1)
     corrected = ""
     if said.instead and isinstance(node, Scalar):
         corrected = _comma_mended(said, node, source) or source.line_with(place, _as_written(said.instead))
@@ -264,8 +319,9 @@ def mend(said: Told, tree: Entries) -> bool:
         return False
     if said.instead.startswith("["):
         return _mend_list(said, node, tree)
+    if said.code == "E_COMMA":
+        _drop_split(said, node, tree)
     node.text = said.instead
-    _drop_split(said, tree)
     return True
 
 
@@ -277,16 +333,13 @@ def _mend_list(said: Told, node: Scalar, tree: Entries) -> bool:
     return False
 
 
-def _drop_split(said: Told, tree: Entries) -> None:
-    """Take away the key that the decimals of ``0,4`` had become."""
+def _drop_split(said: Told, node: Scalar, tree: Entries) -> None:
+    """Take away the key or item that the decimals of ``0,4`` had become."""
     holder = at(tree, said.path[:-1])[0]
-    tail = said.instead.partition(".")[2]
-    if (
-        isinstance(holder, Entries)
-        and (entry := holder.find(tail))
-        and isinstance(entry[1], Scalar)
-        and not entry[1].text
-    ):
+    if isinstance(holder, Items):
+        place = next(number for number, item in enumerate(holder.items) if item is node)
+        del holder.items[place + 1]
+    elif isinstance(holder, Entries) and (entry := holder.find(said.instead.partition(".")[2])):
         holder.entries.remove(entry)
 
 

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from trialkit.errors import Fault, ProtocolError
 from trialkit.protocol.faults import as_fault, mend, told
 from trialkit.protocol.model import Protocol
-from trialkit.protocol.nodes import LARGEST, Entries, Source, at, decoded, read, value_of
+from trialkit.protocol.nodes import Entries, Source, at, value_of
+from trialkit.protocol.reading import LARGEST, decoded, read
 
 _LOOKS = 4  # a repaired fault may hide another; so many times the draft is read again
 
@@ -76,8 +77,10 @@ def _validated(tree: Entries, source: Source) -> tuple[Protocol | None, list[Fau
             return Protocol.model_validate(value_of(tree)), faults
         except ValidationError as error:
             said = told(error, tree)
-        faults += [as_fault(one, tree, source) for one in said]
-        repaired = [mend(one, tree) for one in said]
+        known = {(fault.line, fault.column) for fault in faults}
+        new = [as_fault(one, tree, source) for one in said]
+        faults += [fault for fault in new if (fault.line, fault.column) not in known]
+        repaired = [mend(one, tree) for one in reversed(said)]  # from the end, so that places in lists stay right
         if not all(repaired):
             break
     return None, faults

@@ -30,7 +30,8 @@ def plan(protocol: Protocol, units: Iterable[Unit] = (), outside: Iterable[Unit]
     Parameters
     ----------
     protocol : what was promised
-    units : the units the lot is drawn among, in canonical order; none where people come one by one
+    units : the units the lot is drawn among, in canonical order; left out where people come one by one or queue up,
+        since each draw then has its own
     outside : units whose arm was known beforehand and is not drawn (pilots); ``fixed`` is their arm
 
     Of a unit's facts only the columns that the protocol names are written, so that a column nobody asked for is
@@ -38,6 +39,8 @@ def plan(protocol: Protocol, units: Iterable[Unit] = (), outside: Iterable[Unit]
     """
     named = set(columns(protocol))
     document: dict[str, Any] = {"format": FORMAT, "kind": "plan", "protocol": _written(protocol)}
+    if protocol.units.created is not None:
+        return document
     for member, listed in (("units", units), ("outside", outside)):
         if found := [_unit(unit, named) for unit in listed]:
             document[member] = found

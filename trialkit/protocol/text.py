@@ -64,8 +64,12 @@ def _words(value: object) -> str:
             "Nothing is written here. Write a text, or take the line out.",
             "Her står ikke noget. Skriv en tekst, eller slet linjen.",
         )
-    if "\x00" in text:
-        raise refused("The text holds a NUL character.", "Teksten rummer et NUL-tegn.")
+    if odd := next((letter for letter in text if unicodedata.category(letter) in ("Cc", "Cs") and letter != "\n"), ""):
+        raise refused(
+            f"The text holds the control character U+{ord(odd):04X}. Delete it.",
+            f"Teksten rummer styretegnet U+{ord(odd):04X}. Slet det.",
+            "".join(letter for letter in text if letter != odd),
+        )
     return text
 
 
