@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialkit.draw import drand
+from tests.draw.golden.make import PULSE, drawn, story
+from trialkit.draw import drand, ledger
+from trialkit.draw.announce import prepare
+from trialkit.draw.official import official
 from trialkit.draw.selftest import replay
 from trialkit.draw.verify import verify_ledger, verify_record
 from trialkit.errors import DrawError
@@ -47,12 +50,26 @@ def test_a_signature_with_one_bit_turned_is_refused():
 
 
 def test_a_forged_round_is_named_when_all_else_holds():
-    """A record and ledger redone around the next round's signature: only the pairing sees it."""
-    genuine = VECTORS["confirmed"][0]
-    assert verify_ledger(genuine["ledger"].encode(), genuine["record"].encode(), bls=True).confirmed
-    forged = VECTORS["records_bls"][1]["record"].encode()
-    assert verify_record(forged, bls=True).failure == "E_DRAND_SIGNATURE"
-    assert verify_record(forged, bls=True).step == 11
+    """A record and its ledger around the next round's signature: only the pairing sees it."""
+    protocol, evidence = prepare(drawn("complete").protocol), [{**PULSE, "signature": VECTORS["drand"][1]["signature"]}]
+    forged = official(protocol, evidence)
+    names = {"draw_id": "complete", "protocol_hash": forged.protocol_hash, "entropy_time": drand.round_stamp(1000)}
+    data = ledger.append(b"", "commit", names, "2023-08-23T12:00:00Z")
+    names = {"protocol_hash": forged.protocol_hash, "record_hash": forged.record_hash}
+    data = ledger.append(data, "draw", names, "2023-08-23T16:00:00Z")
+    unseen = verify_ledger(data, forged.record_bytes, bls=False)
+    assert (unseen.failure, unseen.confirmed) == ("", False)
+    assert verify_ledger(data, forged.record_bytes, bls=True).failure == "E_DRAND_SIGNATURE"
+    assert verify_record(forged.record_bytes, bls=True).step == 11
+    with pytest.raises(DrawError, match="E_DRAND_SIGNATURE"):
+        official(protocol, evidence, bls=True)
+
+
+def test_a_genuine_round_is_confirmed_and_no_longer_warned_of():
+    found, data = story()
+    verdict = verify_ledger(data, found.record_bytes, bls=True)
+    assert (verdict.failure, verdict.confirmed, verdict.all_warnings) == ("", True, ())
+    assert verdict.draw.drand_verified
 
 
 def test_without_py_ecc_nothing_is_confirmed_that_names_a_round(monkeypatch):
