@@ -18,6 +18,7 @@ from trialkit.estimate.within_months import states
 from trialkit.power.candidates import Candidate, Frame, Places, in_waves, menu, redrawn
 from trialkit.power.feasibility import Feasibility, feasibility
 from trialkit.power.groups import Groups, groups
+from trialkit.power.money import agreement
 from trialkit.power.neighbourhood import IN_WAVES
 from trialkit.power.notices import notices
 from trialkit.power.outlook import Outlook, Setting, outlook, setting, view_of
@@ -100,6 +101,7 @@ def checkup(
     neighbours: Iterable[tuple[str, str]] | None = None,
     waves: Sequence[Sequence[Places]] = (),
     frames: Sequence[Frame] = (),
+    budget: Sequence[Mapping[str, str]] = (),
 ) -> Checkup:
     """What the draft's design and its alternatives can and cannot see.
 
@@ -113,6 +115,7 @@ def checkup(
     neighbours : pairs of ids, drawn units and pilots alike; those of the population if left out
     waves : other designs asked for: places per wave, stratum by stratum (`wave_places`)
     frames : other units asked for, with or without names (`Frame.of_text`, `Frame.of_units`)
+    budget : rows of the draft's table of costs (`agreement`)
 
     Raises
     ------
@@ -144,7 +147,7 @@ def checkup(
         groups=groups(protocol) if protocol.design in INDIVIDUAL else None,
         rows=(*made.rows, *(_row(candidate, protocol, found, sizes, rng) for candidate in asked)),
         reasons=made.reasons,
-        notes=notices(protocol),
+        notes=(*notices(protocol), *agreement(budget, protocol.budget.total_thousand_dkk)),
     )
 
 

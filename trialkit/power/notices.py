@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from trialkit.power.money import in_danish, in_english
 from trialkit.power.said import Said
 from trialkit.protocol.lottery import Drand, Published, SealedSecret
 
@@ -93,7 +94,7 @@ def _treated_report(protocol: Protocol) -> Iterator[Said]:
 
 
 def _budget(protocol: Protocol) -> Iterator[Said]:
-    """Lines added up; parts that exceed their year."""
+    """Lines and years added up."""
     lines = protocol.budget.lines
     for line in lines:
         if line.million_dkk_per_year is not None and line.years[0] < line.years[1]:
@@ -101,31 +102,23 @@ def _budget(protocol: Protocol) -> Iterator[Said]:
             yield Said(
                 f"Budget, {line.what}: {line.million_dkk_per_year} million DKK a year for {n} years = "
                 f"{line.total} million.",
-                f"Budget, {line.what}: {_da(line.million_dkk_per_year)} mio. kr. om året i {n} år = "
-                f"{_da(line.total)} mio. kr.",
+                f"Budget, {line.what}: {in_danish(line.million_dkk_per_year)} mio. kr. om året i {n} år = "
+                f"{in_danish(line.total)} mio. kr.",
             )
     if len(lines) > 1:
         parts, total = [line.total for line in lines], sum((line.total for line in lines), Decimal(0))
         yield Said(
             f"Budget in all: {' + '.join(map(str, parts))} = {total} million DKK.",
-            f"Budget i alt: {' + '.join(map(_da, parts))} = {_da(total)} mio. kr.",
+            f"Budget i alt: {' + '.join(map(in_danish, parts))} = {in_danish(total)} mio. kr.",
         )
-    yearly, evaluation = protocol.budget.total_thousand_dkk, protocol.budget.of_which_evaluation_thousand_dkk
+    yearly = protocol.budget.total_thousand_dkk
     if yearly:
         total = sum(yearly.values(), Decimal(0))
-        en, da = (" + ".join(word(amount) for amount in yearly.values()) for word in (_en, _da))
+        en, da = (" + ".join(word(amount) for amount in yearly.values()) for word in (in_english, in_danish))
         yield Said(
-            f"Budget {min(yearly)}-{max(yearly)}: {en} = {_en(total)} thousand DKK.",
-            f"Budget {min(yearly)}-{max(yearly)}: {da} = {_da(total)} t.kr.",
+            f"Budget {min(yearly)}-{max(yearly)}: {en} = {in_english(total)} thousand DKK.",
+            f"Budget {min(yearly)}-{max(yearly)}: {da} = {in_danish(total)} t.kr.",
         )
-    for year, amount in evaluation.items():
-        if year not in yearly or amount > yearly[year]:
-            yield Said(
-                f"Budget mismatch: evaluation has {_en(amount)} thousand DKK in {year}, and the year's total is "
-                f"{_en(yearly[year]) if year in yearly else 'missing'}. One of them is wrong; correct it.",
-                f"Budgettet stemmer ikke: evaluering har {_da(amount)} t.kr. i {year}, og årets total "
-                f"{'er ' + _da(yearly[year]) if year in yearly else 'mangler'}. Ét af tallene er forkert; ret det.",
-            )
 
 
 def _later(protocol: Protocol) -> Iterator[Said]:
@@ -138,11 +131,3 @@ def _later(protocol: Protocol) -> Iterator[Said]:
             "Bindes af planens fingeraftryk, men ingen kommando handler endnu på det: "
             + "; ".join(f"{field} ({da})" for field, _, da in later) + ".",
         )  # fmt: skip
-
-
-def _en(amount: Decimal) -> str:
-    return f"{amount:,f}"
-
-
-def _da(amount: Decimal) -> str:
-    return _en(amount).translate(str.maketrans(",.", ".,"))
