@@ -157,14 +157,14 @@ def test_an_unknown_analysis_is_refused_by_name():
 
 def test_faults_are_told_at_once_with_their_lines():
     text = with_change(
-        ("start: 2012-02-01", "start: 01-02-2012"), ("primary: yes", "primary: måske"), ("share_of_mean: 0.4", "share_of_mean: 0,4"),
-        ("what: early_support", "what: early_suport"), ("budget:\n", "budgett:\n"), ("  held_at:", "\theld_at:"),
-    )  # fmt: skip
-    found = faults(text)
-    parts = ["01-02-2012", "share_of_mean: 0,4", "\theld_at", "måske", "early_suport", "budgett"]
-    assert [fault["line"] for fault in found] == [line_of(text, part) for part in parts][:4] + [
-        line_of(text, "budgett")
-    ]
+        ("start: 2012-02-01", "start: 01-02-2012"),
+        ("share_of_mean: 0.4", "share_of_mean: 0,4"),
+        ("  held_at:", "\theld_at:"),
+        ("primary: yes", "primary: måske"),
+        ("budget:\n", "budgett:\n"),
+    )
+    parts = ["01-02-2012", "share_of_mean: 0,4", "\theld_at", "måske", "budgett"]
+    assert [fault["line"] for fault in faults(text)] == [line_of(text, part) for part in parts]
 
 
 def test_a_contradiction_behind_a_slip_of_the_pen_is_found_too():
@@ -260,10 +260,12 @@ def test_a_byte_order_mark_and_windows_line_ends_never_matter(tmp_path: Path):
 @given(st.integers(0, len(COPENHAGEN) - 1), st.text(max_size=3), st.integers(0, 30))
 def test_any_damage_is_a_protocol_or_faults_never_a_traceback(place: int, put_in: str, taken_out: int):
     text = COPENHAGEN[:place] + put_in + COPENHAGEN[place + taken_out :]
+    found: list[object] = ["read"]
     try:
         loads(text, file="draft.yaml")
     except ProtocolError as error:
-        assert error.facts["faults"]
+        found = error.facts["faults"]
+    assert found
 
 
 def test_what_no_command_acts_on_yet_is_named():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,6 +100,15 @@ rows = st.fixed_dictionaries(
 )
 
 
+def refusal(work: Callable[[], object]) -> str:
+    """The code with which something is refused; empty if it is not."""
+    try:
+        work()
+    except ProtocolError as error:
+        return error.code
+    return ""
+
+
 @given(some_rules)
 def test_a_rule_reads_back_as_it_is_written(rule: Rule):
     assert str(parse(str(rule))) == str(rule)
@@ -118,18 +129,12 @@ def test_de_morgan(parts: list[Rule], row: dict[str, str]):
 @given(some_rules, st.data())
 def test_a_rule_asks_for_its_columns_and_no_others(rule: Rule, data: st.DataObject):
     row = {name: data.draw(st.sampled_from(["yes", "no"])) for name in columns(rule)}
-    try:
-        rule.accepts(row)
-    except ProtocolError as error:
-        assert error.code == "E_RULE"  # "yes" is no number; never a missing column
+    assert refusal(lambda: rule.accepts(row)) in ("", "E_RULE")  # "yes" is no number; never a missing column
 
 
 @given(st.text(max_size=40))
 def test_any_text_is_a_rule_or_refused(text: str):
-    try:
-        parse(text)
-    except ProtocolError as error:
-        assert error.code == "E_RULE"
+    assert refusal(lambda: parse(text)) in ("", "E_RULE")
 
 
 def test_the_rule_language_has_no_door_to_python():
