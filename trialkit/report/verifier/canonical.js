@@ -34,7 +34,8 @@
     if (typeof value === "string") return quoted(value);
     if (typeof value === "boolean") return String(value);
     if (typeof value === "number") return integer(value);
-    if (typeof value !== "object" || value === null) throw new Failure("E_JSON", { why: "value", found: String(value) });
+    if (typeof value !== "object" || value === null)
+      throw new Failure("E_JSON", { why: "value", found: String(value) });
     if (depth > DEEPEST) throw new Failure("E_JSON", { why: "depth" });
     return Array.isArray(value) ? arrayText(value, depth) : objectText(value, depth);
   }
@@ -104,5 +105,16 @@
     return Object.keys(object).every((key) => required.includes(key) || optional.includes(key));
   }
 
-  Object.assign(trialkit, { FORMAT, Failure, atStep, jcs, hash, hashText, parseCanonical, isObject, isHex, hasMembers });
+  Object.assign(trialkit, {
+    FORMAT,
+    Failure,
+    atStep,
+    jcs,
+    hash,
+    hashText,
+    parseCanonical,
+    isObject,
+    isHex,
+    hasMembers,
+  });
 })((globalThis.trialkit ??= {}));

@@ -3,7 +3,7 @@
  * The same verification from a terminal, for comparing two implementations:
  *   node cli.js [--bls] RECORD [LEDGER] [--head HASH]     one JSON line
  *   node cli.js [--bls] --ledger LEDGER [--head HASH]     a draw that is still open
- *   node cli.js [--bls] --stream                          JSON lines {record, ledger, head} in, one JSON line out for each
+ *   node cli.js [--bls] --stream                          JSON lines {record, ledger, head} in, one answer each
  *   node cli.js [--bls] --vectors FILE                    replays the vectors
  * In a stream `record` and `ledger` are texts, or `record_base64` and `ledger_base64` bytes; all may be missing.
  * --bls needs the locked npm tree (npm ci in this folder).
@@ -15,7 +15,9 @@ const readline = require("node:readline");
 /** The scripts of the page up to the user interface, in the order page.html loads them. */
 function coreScripts() {
   const page = fs.readFileSync(path.join(__dirname, "page.html"), "utf8");
-  return [...page.matchAll(/<script src="([\w.-]+)"/g)].map((found) => found[1]).filter((name) => !/^(page|words)/.test(name));
+  return [...page.matchAll(/<script src="([\w.-]+)"/g)]
+    .map((found) => found[1])
+    .filter((name) => !/^(page|words)/.test(name));
 }
 
 function load() {
@@ -23,7 +25,8 @@ function load() {
   return globalThis.trialkit;
 }
 
-const brief = (trace) => trace && { failure: trace.ok ? "OK" : trace.failure, step: trace.step, warnings: trace.warnings };
+const brief = (trace) =>
+  trace && { failure: trace.ok ? "OK" : trace.failure, step: trace.step, warnings: trace.warnings };
 
 function answer(trialkit, given) {
   const found = trialkit.verify({ ...given, bls: trialkit.bls });
@@ -79,7 +82,9 @@ async function main(argv) {
   if (streaming) return stream(trialkit);
   const read = (name) => (name === undefined ? undefined : new Uint8Array(fs.readFileSync(name)));
   if (files.length === 0 && ledger === undefined) {
-    process.stderr.write("Name a record (and a ledger), --ledger FILE, --stream or --vectors FILE; see the top of cli.js.\n");
+    process.stderr.write(
+      "Name a record (and a ledger), --ledger FILE, --stream or --vectors FILE; see the top of cli.js.\n",
+    );
     return 2;
   }
   const found = answer(trialkit, { record: read(files[0]), ledger: read(ledger ?? files[1]), head: head ?? "" });

@@ -1,5 +1,5 @@
 "use strict";
-/* From a protocol to its parts and counts, and what a design must satisfy: specification, sections 4.2, 6.1, 6.3, 6.5. */
+/* From a protocol to its parts and counts, and what a design must satisfy: specification, sections 4.2 and 6. */
 (function (trialkit) {
   const { Failure, Stream, arrangements, byteOrder, inByteOrder, skeleton } = trialkit;
 
@@ -95,7 +95,13 @@
     for (const item of fixed) taken.set(item.fixed, taken.get(item.fixed) + 1);
     return labels.map((label, j) => {
       const left = places[j] - taken.get(label.name);
-      if (left < 0) throw new Failure("E_PLACES", { label: label.name, block: name, places: places[j], fixed: taken.get(label.name) });
+      if (left < 0)
+        throw new Failure("E_PLACES", {
+          label: label.name,
+          block: name,
+          places: places[j],
+          fixed: taken.get(label.name),
+        });
       return left;
     });
   }
@@ -149,7 +155,14 @@
       return parts;
     }
     if (design.kind === "lottery") {
-      return divisions.map(([kind, name, members]) => plain(kind, name, members, members.map(() => 1)));
+      return divisions.map(([kind, name, members]) =>
+        plain(
+          kind,
+          name,
+          members,
+          members.map(() => 1),
+        ),
+      );
     }
     if (design.kind === "blocked_wedge") return wedgeByBlock(design, items, divisions);
     if (design.kind === "rollout") return [plain("all", "", free, waves(design, items, free))];

@@ -10,7 +10,9 @@
 
   const SOURCES = {
     drand: (source) =>
-      hasMembers(source, ["kind", "chain", "round"]) && source.chain === QUICKNET && within(source.round, 1, LAST_ROUND),
+      hasMembers(source, ["kind", "chain", "round"]) &&
+      source.chain === QUICKNET &&
+      within(source.round, 1, LAST_ROUND),
     rolls: (source) =>
       hasMembers(source, ["kind", "low", "high", "count", "distinct"]) &&
       within(source.low, 0, 999) &&
@@ -52,7 +54,8 @@
   }
 
   const grade = ({ entropy }) =>
-    entropy.some((source) => ["drand", "rolls", "number"].includes(source.kind)) || ofKind(entropy, "commit").length >= 2
+    entropy.some((source) => ["drand", "rolls", "number"].includes(source.kind)) ||
+    ofKind(entropy, "commit").length >= 2
       ? "official"
       : "research";
 
@@ -75,7 +78,7 @@
     published: (given) => hasMembers(given, ["kind"]),
   };
 
-  /** One source, opened (step 11). `bls` verifies drand signatures, or is undefined: then nothing is said about them. */
+  /** One source, opened (step 11). `bls` verifies drand signatures, or is undefined: then nothing is said. */
   function checkOpened({ draw_id: drawId }, plan, source, given, at, bls) {
     const facts = { source: at };
     if (given.kind !== source.kind || !EVIDENCE[source.kind](given, source)) throw new Failure("E_EVIDENCE", facts);
@@ -110,5 +113,14 @@
 
   const seedValues = ({ entropy }, evidence) => entropy.map((source, at) => seedValue(source, evidence[at]));
 
-  Object.assign(trialkit, { QUICKNET, isSource, checkSources, grade, commitmentOf, checkEvidence, randomness, seedValues });
+  Object.assign(trialkit, {
+    QUICKNET,
+    isSource,
+    checkSources,
+    grade,
+    commitmentOf,
+    checkEvidence,
+    randomness,
+    seedValues,
+  });
 })((globalThis.trialkit ??= {}));

@@ -37,7 +37,7 @@
   function linesOf(bytes) {
     if (bytes.length === 0 || bytes[bytes.length - 1] !== LF) throw new Failure("E_LEDGER_FORMAT", { why: "end" });
     const lines = [];
-    for (let start = 0; start < bytes.length; ) {
+    for (let start = 0; start < bytes.length;) {
       const end = bytes.indexOf(LF, start);
       lines.push(bytes.subarray(start, end));
       start = end + 1;
@@ -193,7 +193,8 @@
     if (named.kind === "commit") {
       const opens = isHex(value, 64) && commitmentOf(protocol.draw_id, named.party, value) === named.commitment;
       if (!opens) throw at(i, "E_COMMITMENT", { ...facts, party: named.party });
-    } else if (value !== evidence[Number(source)].values.join(",")) throw at(i, "E_LATE_OPENING", { ...facts, why: "other" });
+    } else if (value !== evidence[Number(source)].values.join(","))
+      throw at(i, "E_LATE_OPENING", { ...facts, why: "other" });
   }
 
   /** The label the sealed list gives this position, or undefined. */
@@ -239,7 +240,8 @@
     if (story.live !== record.protocol_hash || story.entropyTime !== entropyTimeOf(protocol)) {
       throw new Failure("E_NOT_COMMITTED", { found: story.live ?? "", expected: record.protocol_hash });
     }
-    if (story.drawn !== recordHash) throw new Failure("E_RECORD_HASH", { found: story.drawn ?? "", expected: recordHash });
+    if (story.drawn !== recordHash)
+      throw new Failure("E_RECORD_HASH", { found: story.drawn ?? "", expected: recordHash });
     for (const stage of ["commit", "draw"]) {
       const found = names(story.signatures.filter((one) => one.stage === stage && one.counts)).size;
       if (found < protocol.quorum) throw new Failure("E_QUORUM", { stage, found, expected: protocol.quorum });
@@ -263,7 +265,8 @@
       trace.head = entries[entries.length - 1].hash;
       const story = (trace.story = newStory(entries, recordTrace?.record, recordTrace?.plan));
       atStep(3, () => {
-        if (head !== "" && !story.index.has(head)) throw new Failure("E_LEDGER_HEAD", { found: trace.head, expected: head });
+        if (head !== "" && !story.index.has(head))
+          throw new Failure("E_LEDGER_HEAD", { found: trace.head, expected: head });
       });
       atStep(4, () => entries.forEach((entry, i) => REPLAY[entry.type](story, entry, i)));
       if (recordTrace) atStep(5, () => checkStory(story, recordTrace));

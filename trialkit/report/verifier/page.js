@@ -5,7 +5,10 @@
   const { t, h } = ui;
 
   const VIEWS = ["check", "room", "vectors"];
-  const LANGUAGES = [["da", "Dansk"], ["en", "English"]];
+  const LANGUAGES = [
+    ["da", "Dansk"],
+    ["en", "English"],
+  ];
   const asked = new URLSearchParams(location.search);
 
   function firstLanguage() {
@@ -30,17 +33,37 @@
 
   function languageButton([lang, name]) {
     const pressed = String(lang === ui.lang);
-    return h("button", { type: "button", id: `lang-${lang}`, lang, "aria-pressed": pressed, onclick: () => setLanguage(lang) }, name);
+    return h(
+      "button",
+      { type: "button", id: `lang-${lang}`, lang, "aria-pressed": pressed, onclick: () => setLanguage(lang) },
+      name,
+    );
   }
 
   function header() {
     return [
-      h("div", { class: "bar" }, h("p", { class: "brand" }, "trialkit"),
-        h("div", { class: "languages", role: "group", "aria-label": t("language") }, LANGUAGES.map(languageButton))),
+      h(
+        "div",
+        { class: "bar" },
+        h("p", { class: "brand" }, "trialkit"),
+        h("div", { class: "languages", role: "group", "aria-label": t("language") }, LANGUAGES.map(languageButton)),
+      ),
       h("h1", null, t("title")),
-      h("nav", { "aria-label": t("views") },
-        h("ul", null, VIEWS.map((name) =>
-          h("li", null, h("a", { href: `#${name}`, "aria-current": name === view ? "page" : undefined }, t(`view_${name}`)))))),
+      h(
+        "nav",
+        { "aria-label": t("views") },
+        h(
+          "ul",
+          null,
+          VIEWS.map((name) =>
+            h(
+              "li",
+              null,
+              h("a", { href: `#${name}`, "aria-current": name === view ? "page" : undefined }, t(`view_${name}`)),
+            ),
+          ),
+        ),
+      ),
     ];
   }
 
@@ -52,6 +75,9 @@
   ui.show = (name, parts) => {
     if (name === view) document.getElementById("main").replaceChildren(...parts.filter(Boolean));
   };
+
+  /** Said by screen readers; on the page itself it stands anyway. */
+  ui.announce = (text) => (document.getElementById("status").textContent = text);
 
   ui.go = (name) => {
     view = name;

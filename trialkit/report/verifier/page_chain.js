@@ -12,20 +12,32 @@
   const hashCommand = (text) => `printf '%s' ${shell(text)} | sha256sum`;
 
   function commandBlock(command, what) {
-    return h("div", { class: "command" },
-      h("pre", { tabindex: "0", role: "region", "aria-label": what }, h("code", null, command)), ui.copyButton(command, what));
+    return h(
+      "div",
+      { class: "command" },
+      h("pre", { tabindex: "0", role: "region", "aria-label": what }, h("code", null, command)),
+      ui.copyButton(command, what),
+    );
   }
 
   /** One link: heading, command (or a way to save the text), value. */
   function link({ title, text, command, value, file, note }) {
     const short = text !== undefined && text.length <= LONGEST_COMMAND;
     const shown = command ?? (short ? hashCommand(text) : file && `sha256sum ${file}`);
-    return h("li", null,
+    return h(
+      "li",
+      null,
       h("h3", null, title),
       note && h("p", { class: "quiet" }, note),
-      file && h("p", null, h("button", { type: "button", onclick: () => ui.save(text, file) }, `${t("chain_protocol_file")} (${file})`)),
+      file &&
+        h(
+          "p",
+          null,
+          h("button", { type: "button", onclick: () => ui.save(text, file) }, `${t("chain_protocol_file")} (${file})`),
+        ),
       shown && commandBlock(shown, title),
-      h("p", { class: "value" }, `${t("chain_gives")} `, ui.grouped(value)));
+      h("p", { class: "value" }, `${t("chain_gives")} `, ui.grouped(value)),
+    );
   }
 
   function protocolLink(trace) {
@@ -42,7 +54,7 @@
       if (source.kind !== "drand") return undefined;
       const { signature, round } = evidence[i];
       const command = `printf '%s' ${shell(signature)} | xxd -r -p | sha256sum`;
-      const note = t("chain_drand_time", { time: roundTime(round) });
+      const note = t("chain_drand_time", { time: ui.utc(roundTime(round)) });
       return link({ title: t("chain_randomness", { round }), command, note, value: trialkit.randomness(signature) });
     });
   }
@@ -79,22 +91,32 @@
     return h(
       "section",
       { id: "chain", "aria-labelledby": "chain-heading" },
-      h("details", null,
+      h(
+        "details",
+        null,
         h("summary", null, h("h2", { id: "chain-heading" }, t("chain"))),
-        h("p", null, t("chain_intro")),
-        h("ol", { class: "chain" },
+        h("p", { class: "no-print" }, t("chain_intro")),
+        h(
+          "ol",
+          { class: "chain" },
           protocolLink(trace),
           sourceLinks(trace.record),
           link({ title: t("chain_seed"), text: trace.seedText, value: trace.seed }),
           streamLinks(trace),
           link({ title: t("chain_result"), text: trace.resultText, value: hashText(trace.resultText) }),
-          fileName && recordLink(trace, fileName))),
+          fileName && recordLink(trace, fileName),
+        ),
+      ),
     );
   }
 
   function entryText({ type, body }) {
-    if (type === "commit" && body.entropy_time) return t("entry_commit_drand", { time: body.entropy_time });
-    if (type === "witness") return t(body.stage === "draw" ? "entry_witness_draw" : "entry_witness_commit", body);
+    if (type === "commit" && body.entropy_time) return t("entry_commit_drand", { time: ui.utc(body.entropy_time) });
+    if (type === "witness")
+      return t(body.stage === "draw" ? "entry_witness_draw" : "entry_witness_commit", {
+        ...body,
+        time: ui.utc(body.time),
+      });
     if (type === "open") return t("entry_open", { source: Number(body.source) + 1 || body.source, value: body.value });
     if (type === "void") return t("entry_void", { text: body.reason });
     if (type === "note") return t("entry_note", body);
@@ -102,11 +124,19 @@
   }
 
   const entryRow = (entry, i, failed) =>
-    h("tr", { class: i === failed ? "failed" : undefined },
+    h(
+      "tr",
+      { class: i === failed ? "failed" : undefined },
       h("td", { class: "figure" }, i + 1),
-      h("td", { class: "time" }, entry.time),
-      h("td", { class: "event" }, entryText(entry), i === failed && h("strong", { class: "problem" }, ` ${t("ledger_failed")}`)),
-      h("td", null, ui.grouped(entry.hash)));
+      h("td", { class: "time" }, ui.clock(entry.time)),
+      h(
+        "td",
+        { class: "event" },
+        entryText(entry),
+        i === failed && h("strong", { class: "problem" }, ` ${t("ledger_failed")}`),
+      ),
+      h("td", null, ui.grouped(entry.hash)),
+    );
 
   // Members stand in alphabetical order, so "hash" and "kind" are neighbours, and no quoted text can imitate them.
   const lineCommand = (file) =>
@@ -116,15 +146,37 @@
     return h(
       "section",
       { id: "ledger", "aria-labelledby": "ledger-heading" },
-      h("details", null,
+      h(
+        "details",
+        null,
         h("summary", null, h("h2", { id: "ledger-heading" }, t("ledger"))),
         trace.head && h("p", null, `${t("ledger_head")}: `, ui.grouped(trace.head)),
-        h("p", null, t("ledger_command")),
+        h("p", { class: "no-print" }, t("ledger_command")),
         commandBlock(lineCommand(fileName), t("ledger_command")),
-        h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("ledger_caption") },
-          h("table", null, h("caption", null, t("ledger_caption")),
-            h("thead", null, h("tr", null, ["line", "time", "event", "hash"].map((key) => h("th", { scope: "col" }, t(`ledger_${key}`))))),
-            h("tbody", null, trace.entries.map((entry, i) => entryRow(entry, i, trace.facts.entry)))))),
+        h(
+          "div",
+          { class: "scroll", tabindex: "0", role: "region", "aria-label": t("ledger_caption") },
+          h(
+            "table",
+            null,
+            h("caption", null, t("ledger_caption")),
+            h(
+              "thead",
+              null,
+              h(
+                "tr",
+                null,
+                ["line", "time", "event", "hash"].map((key) => h("th", { scope: "col" }, t(`ledger_${key}`))),
+              ),
+            ),
+            h(
+              "tbody",
+              null,
+              trace.entries.map((entry, i) => entryRow(entry, i, trace.facts.entry)),
+            ),
+          ),
+        ),
+      ),
     );
   }
 

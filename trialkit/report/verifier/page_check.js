@@ -4,22 +4,25 @@
   const { ui, verify, hex, sha256 } = trialkit;
   const { t, h } = ui;
 
-  const state = { record: undefined, ledger: undefined, head: "", ignored: "", found: undefined, fault: false, when: undefined };
+  const state = { record: undefined, ledger: undefined, head: "", found: undefined, fault: false, when: undefined };
   const OTHER = { record: "ledger", ledger: "record" };
 
   /** What a file seems to be. A damaged one is told by its name; the verifier judges it, not this guess. */
   function guessed(name, bytes) {
     const text = new TextDecoder().decode(bytes);
     const first = text.slice(0, (text.indexOf("\n") + 1 || text.length + 1) - 1);
-    if (text.includes('"format":"trialkit-draw/1 vectors"') || /"format":\s*"trialkit-draw\/1 vectors"/.test(first || text)) return "vectors";
-    if (/\.jsonl$|ledger|logbog/i.test(name)) return "ledger";
+    if (
+      text.includes('"format":"trialkit-draw/1 vectors"') ||
+      /"format":\s*"trialkit-draw\/1 vectors"/.test(first || text)
+    )
+      return "vectors";
     if (first.includes('"kind":"record"')) return "record";
     if (first.includes('"kind":"entry"')) return "ledger";
-    return first.includes('"kind":"protocol"') && first.includes('"entropy":') && !first.includes('"evidence":') ? "protocol" : "record";
+    if (first.includes('"kind":"protocol"') && !first.includes('"evidence":')) return "protocol";
+    return /\.jsonl$|ledger|logbog/i.test(name) ? "ledger" : "record";
   }
 
   async function take(files) {
-    state.ignored = "";
     for (const file of files) {
       const bytes = await ui.bytesOf(file);
       const role = guessed(file.name, bytes);
@@ -43,6 +46,7 @@
     state.found = undefined;
     state.fault = false;
     render({ busy: Boolean(state.record || state.ledger) });
+    ui.announce(t("busy"));
     if (!state.record && !state.ledger) return;
     await ui.painted();
     const given = { record: state.record?.bytes, ledger: state.ledger?.bytes, head: knownHead(), bls: trialkit.bls };
@@ -56,7 +60,16 @@
     }
     state.when = new Date();
     render({});
-    live.scrollIntoView({ block: "nearest" });
+    tellVerdict();
+  }
+
+  /** To eyes and ears: the verdict in sight, and read aloud. */
+  function tellVerdict() {
+    const word = document.getElementById("verdict-word");
+    if (!word) return;
+    ui.announce(`${word.textContent} ${state.found.failure}`);
+    word.scrollIntoView({ block: "nearest" });
+    if (document.activeElement === document.body) word.focus();
   }
 
   function swap() {
@@ -64,26 +77,48 @@
     return compute();
   }
 
-  function remove(role) {
+  async function remove(role) {
     state[role] = undefined;
-    return compute();
+    await compute();
+    document.getElementById("files").focus();
   }
 
   function chosenRow(role, file) {
     return [
-      h("span", { class: "file-name" }, file.name, " ", h("span", { class: "quiet" }, `(${t("bytes", { n: file.bytes.length })})`)),
-      h("span", { class: "file-tools" },
+      h(
+        "span",
+        { class: "file-name" },
+        file.name,
+        " ",
+        h("span", { class: "quiet" }, `(${t("bytes", { n: file.bytes.length })})`),
+      ),
+      h(
+        "span",
+        { class: "file-tools" },
         h("button", { type: "button", class: "small", onclick: swap }, t(`swap_to_${OTHER[role]}`)),
-        h("button", { type: "button", class: "small", "aria-label": t("remove_named", { name: file.name }), onclick: () => remove(role) }, t("remove"))),
+        h(
+          "button",
+          {
+            type: "button",
+            class: "small",
+            "aria-label": t("remove_named", { name: file.name }),
+            onclick: () => remove(role),
+          },
+          t("remove"),
+        ),
+      ),
       h("span", { class: "file-sum quiet" }, `${t("file_sum")}: `, ui.grouped(file.sum)),
     ];
   }
 
   function fileRow(role) {
     const file = state[role];
-    return h("li", { "data-role": role, class: file ? "chosen" : "missing" },
+    return h(
+      "li",
+      { "data-role": role, class: file ? "chosen" : "missing" },
       h("strong", null, t(`file_${role}`)),
-      file ? chosenRow(role, file) : h("span", { class: "quiet" }, `${t("file_missing")} – ${t(`file_${role}_help`)}`));
+      file ? chosenRow(role, file) : h("span", { class: "quiet" }, `${t("file_missing")} – ${t(`file_${role}_help`)}`),
+    );
   }
 
   function headField() {
@@ -93,19 +128,46 @@
       state.head = event.target.value.replace(/\s/g, "").toLowerCase();
       compute();
     };
-    return h("div", { class: "inline-field" },
+    return h(
+      "div",
+      { class: "inline-field" },
       h("label", { for: "head" }, h("strong", null, t("head"))),
-      h("input", { id: "head", type: "text", class: "mono", value: given, onchange, autocomplete: "off", spellcheck: "false", "aria-describedby": "head-help" }),
-      h("p", { id: "head-help", class: bad ? "problem" : state.found ? "aside" : "quiet" }, bad ? t("head_form", { n: given.length }) : t("head_help")));
+      h("input", {
+        id: "head",
+        type: "text",
+        class: "mono",
+        value: given,
+        onchange,
+        autocomplete: "off",
+        spellcheck: "false",
+        "aria-describedby": "head-help",
+      }),
+      h(
+        "p",
+        { id: "head-help", class: bad ? "problem" : state.found ? "aside" : "quiet" },
+        bad ? t("head_form", { n: given.length }) : t("head_help"),
+      ),
+    );
   }
 
   function inputs() {
-    return h("section", { class: "inputs" },
+    return h(
+      "section",
+      { class: "inputs" },
       !state.found && h("p", null, t("intro_check")),
-      h("div", { class: state.found ? "drop done" : "drop" },
-        h("p", null, h("span", { class: "drop-words" }, `${t("drop")} ${t("or")} `), ui.fileButton(t("choose"), { multiple: true, id: "files", onfiles: take }))),
+      h(
+        "div",
+        { class: state.found ? "drop done" : "drop" },
+        h(
+          "p",
+          null,
+          h("span", { class: "drop-words" }, `${t("drop")} ${t("or")} `),
+          ui.fileButton(t("choose"), { multiple: true, id: "files", onfiles: take }),
+        ),
+      ),
       h("ul", { class: "files" }, fileRow("record"), fileRow("ledger")),
-      headField());
+      headField(),
+    );
   }
 
   function answer() {
@@ -123,15 +185,10 @@
     ];
   }
 
-  let live;
-
   function render({ busy = false }) {
     const focus = document.activeElement?.id;
-    live ??= h("div", { id: "answer", "aria-live": "polite" });
-    live.setAttribute("aria-busy", String(busy));
     const parts = busy ? h("p", { class: "busy" }, t("busy")) : answer();
-    live.replaceChildren(...[parts].flat(3).filter(Boolean));
-    ui.show("check", [inputs(), live]);
+    ui.show("check", [inputs(), h("div", { id: "answer" }, parts)]);
     if (focus) document.getElementById(focus)?.focus();
   }
 

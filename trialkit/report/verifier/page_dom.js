@@ -5,7 +5,12 @@
   const LOCALES = { da: "da-DK", en: "en-GB" };
 
   const number = (n) => new Intl.NumberFormat(LOCALES[ui.lang]).format(n);
-  const moment = (date) => new Intl.DateTimeFormat(LOCALES[ui.lang], { dateStyle: "long", timeStyle: "short" }).format(date);
+  const moment = (date) =>
+    new Intl.DateTimeFormat(LOCALES[ui.lang], { dateStyle: "long", timeStyle: "short" }).format(date);
+
+  /** 2023-08-23T15:59:24Z as 2023-08-23 15:59:24. */
+  const clock = (time) => time.replace("T", " ").replace("Z", "");
+  const utc = (time) => `${clock(time)} UTC`;
 
   const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => String(values[key] ?? ""));
 
@@ -55,7 +60,12 @@
   /** The sign of a verdict: its shape differs, not only its colour. */
   function icon(verdict) {
     const svg = document.createElementNS(SVG, "svg");
-    for (const [name, value] of [["viewBox", "0 0 48 48"], ["aria-hidden", "true"], ["class", "icon"]]) svg.setAttribute(name, value);
+    for (const [name, value] of [
+      ["viewBox", "0 0 48 48"],
+      ["aria-hidden", "true"],
+      ["class", "icon"],
+    ])
+      svg.setAttribute(name, value);
     for (const shape of SHAPES[verdict]) {
       const path = document.createElementNS(SVG, "path");
       path.setAttribute("d", shape);
@@ -67,7 +77,11 @@
   /** A hash in groups of eight, which a person can compare; copying it gives the bare characters. */
   function grouped(hash) {
     const parts = hash.match(/.{1,8}/g) ?? [];
-    return h("code", { class: "hash" }, parts.map((part) => h("span", null, part)));
+    return h(
+      "code",
+      { class: "hash" },
+      parts.map((part) => h("span", null, part)),
+    );
   }
 
   function copied(button) {
@@ -95,7 +109,16 @@
   }
 
   const copyButton = (text, what) =>
-    h("button", { type: "button", class: "small", "aria-label": `${t("copy")}: ${what}`, onclick: (event) => copy(text, event.currentTarget) }, t("copy"));
+    h(
+      "button",
+      {
+        type: "button",
+        class: "small",
+        "aria-label": `${t("copy")}: ${what}`,
+        onclick: (event) => copy(text, event.currentTarget),
+      },
+      t("copy"),
+    );
 
   function save(text, name) {
     const link = h("a", { href: URL.createObjectURL(new Blob([text], { type: "application/json" })), download: name });
@@ -109,7 +132,8 @@
       onfiles([...event.target.files]);
       event.target.value = "";
     };
-    const input = h("input", { type: "file", id, multiple, class: "aside", onchange });
+    const onkeydown = (event) => event.key === "Enter" && event.target.click(); // by themselves browsers take Space only
+    const input = h("input", { type: "file", id, multiple, class: "aside", onchange, onkeydown });
     return h("span", { class: "chooser" }, input, h("label", { for: id, class: "button" }, label));
   }
 
@@ -118,5 +142,22 @@
   /** Let the browser paint "computing" before a computation that holds the page still. */
   const painted = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
 
-  Object.assign(ui, { t, words, number, moment, listed, filled, h, icon, grouped, copyButton, save, fileButton, bytesOf, painted });
+  Object.assign(ui, {
+    t,
+    words,
+    number,
+    moment,
+    clock,
+    utc,
+    listed,
+    filled,
+    h,
+    icon,
+    grouped,
+    copyButton,
+    save,
+    fileButton,
+    bytesOf,
+    painted,
+  });
 })((globalThis.trialkit ??= {}));

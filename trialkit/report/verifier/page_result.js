@@ -8,19 +8,25 @@
   const MORE_ROWS = 1000;
   const MOST_PRINTED = 20_000;
 
-  const LOTTERY_LABELS = { offer: "offer", waiting: "waiting" };
+  // The labels the program itself gives.
+  const OWN_LABELS = { lottery: ["offer", "waiting"], rollout: ["waiting"] };
 
-  /** A label as a person says it; the two the program itself gives are translated, with the file's word beside. */
+  /** A label as a person says it; the program's own are translated, with the file's word beside. */
   function labelText(label, kind) {
-    const own = kind === "lottery" ? LOTTERY_LABELS[label] : kind === "rollout" && label === "waiting" ? "waiting" : undefined;
-    if (!own) return label;
-    const word = t(own);
+    if (!OWN_LABELS[kind]?.includes(label)) return label;
+    const word = t(label);
     return word === label ? word : `${word} (${label})`;
   }
 
   /** The columns of a row besides its number, as [key, heading]. */
   function columns({ design }) {
-    if (design.kind === "sequential") return [["stratum", "stratum"], ["position", "position"], ["label", "drawn"], ["person", "assigned_to"]];
+    if (design.kind === "sequential")
+      return [
+        ["stratum", "stratum"],
+        ["position", "position"],
+        ["label", "drawn"],
+        ["person", "assigned_to"],
+      ];
     const found = [["id", "unit"]];
     if (design.level === "cluster") found.push(["cluster", "cluster"]);
     if (["blocked", "matched", "blocked_wedge"].includes(design.kind)) found.push(["block", "block"]);
@@ -44,7 +50,8 @@
 
   function listRows({ lists }, entries) {
     const persons = new Map();
-    for (const { type, body } of entries ?? []) if (type === "assign") persons.set(`${body.position} ${body.stratum}`, body.unit);
+    for (const { type, body } of entries ?? [])
+      if (type === "assign") persons.set(`${body.position} ${body.stratum}`, body.unit);
     return lists.flatMap(({ stratum, labels }) =>
       labels.map((label, i) => ({ stratum, position: i + 1, label, person: persons.get(`${i + 1} ${stratum}`) ?? "" })),
     );
@@ -57,7 +64,8 @@
   }
 
   function resultOrder(protocol, result, rows) {
-    if (protocol.design.kind === "lottery") return [...rows].sort((a, b) => a.position - b.position || a.number - b.number);
+    if (protocol.design.kind === "lottery")
+      return [...rows].sort((a, b) => a.position - b.position || a.number - b.number);
     const rank = new Map([...(protocol.design.labels ?? []).map((label) => label.name)].map((name, i) => [name, i]));
     const of = (row) => rank.get(row.label) ?? rank.size;
     return [...rows].sort((a, b) => of(a) - of(b) || a.number - b.number);
@@ -73,7 +81,9 @@
   function tallySentence({ design }, rows) {
     const counts = tally(rows);
     const order = [...new Set([...(design.labels ?? []).map((label) => label.name), ...counts.keys()])];
-    const parts = order.filter((label) => counts.has(label)).map((label) => t("summary_label", { n: counts.get(label), label }));
+    const parts = order
+      .filter((label) => counts.has(label))
+      .map((label) => t("summary_label", { n: counts.get(label), label }));
     return parts.length ? `${ui.listed(parts)}.` : "";
   }
 
@@ -99,7 +109,9 @@
 
   function mixedScripts(protocol) {
     const mixed = protocol.units.map((unit) => unit.id).filter((id) => alphabets(id).length > 1);
-    return mixed.length ? h("p", { class: "notice" }, t("scripts", { names: mixed.slice(0, 20).join(", ") })) : undefined;
+    return mixed.length
+      ? h("p", { class: "notice" }, t("scripts", { names: mixed.slice(0, 20).join(", ") }))
+      : undefined;
   }
 
   const NUMERIC = new Set(["position", "tier"]);
@@ -112,9 +124,15 @@
   }
 
   const tableRow = (keys, row) =>
-    h("tr", null, h("td", { class: "figure" }, ui.number(row.number)), keys.map(([key]) => cell(row, key)));
+    h(
+      "tr",
+      null,
+      h("td", { class: "figure" }, ui.number(row.number)),
+      keys.map(([key]) => cell(row, key)),
+    );
 
-  const matches = (row, keys, wanted) => keys.some(([key]) => row[key] !== undefined && String(row[key]).toLowerCase().includes(wanted));
+  const matches = (row, keys, wanted) =>
+    keys.some(([key]) => row[key] !== undefined && String(row[key]).toLowerCase().includes(wanted));
 
   /** The list: search, order, and rows in portions, so that ten thousand units do not hold the page still. */
   function resultTable(protocol, result, rows) {
@@ -136,23 +154,67 @@
       none.hidden = found.length > 0;
     }
 
-    const printed = h("p", { class: "only-print", hidden: rows.length <= MOST_PRINTED }, t("print_cut", { n: MOST_PRINTED }));
+    const printed = h(
+      "p",
+      { class: "only-print", hidden: rows.length <= MOST_PRINTED },
+      t("print_cut", { n: MOST_PRINTED }),
+    );
     ui.beforePrint = () => ((state.limit = MOST_PRINTED), fill());
     fill();
-    const onsearch = (event) => ((state.wanted = event.target.value.trim().toLowerCase()), (state.limit = FIRST_ROWS), fill());
+    const onsearch = (event) => (
+      (state.wanted = event.target.value.trim().toLowerCase()),
+      (state.limit = FIRST_ROWS),
+      fill()
+    );
     const onsort = (event) => ((state.sorted = event.target.value === "result"), fill());
     return [
-      h("div", { class: "controls" },
-        h("label", null, t("search"), h("input", { type: "search", id: "search", oninput: onsearch, autocomplete: "off" })),
-        h("label", null, t("sort"),
-          h("select", { id: "sort", onchange: onsort }, h("option", { value: "number" }, t("sort_number")), h("option", { value: "result", selected: state.sorted }, t("sort_result"))))),
+      h(
+        "div",
+        { class: "controls" },
+        h(
+          "label",
+          null,
+          t("search"),
+          h("input", { type: "search", id: "search", oninput: onsearch, autocomplete: "off" }),
+        ),
+        h(
+          "label",
+          null,
+          t("sort"),
+          h(
+            "select",
+            { id: "sort", onchange: onsort },
+            h("option", { value: "number" }, t("sort_number")),
+            h("option", { value: "result", selected: state.sorted }, t("sort_result")),
+          ),
+        ),
+      ),
       shown,
-      h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("caption") },
-        h("table", { id: "list" }, h("caption", { class: "aside" }, t("caption")),
-          h("thead", null, h("tr", null, h("th", { scope: "col", class: "figure" }, t("number")),
-            keys.map(([key, heading]) => h("th", { scope: "col", class: NUMERIC.has(key) ? "figure" : undefined }, t(heading))))),
-          body)),
-      none, more, printed,
+      h(
+        "div",
+        { class: "scroll", tabindex: "0", role: "region", "aria-label": t("caption") },
+        h(
+          "table",
+          { id: "list" },
+          h("caption", { class: "aside" }, t("caption")),
+          h(
+            "thead",
+            null,
+            h(
+              "tr",
+              null,
+              h("th", { scope: "col", class: "figure" }, t("number")),
+              keys.map(([key, heading]) =>
+                h("th", { scope: "col", class: NUMERIC.has(key) ? "figure" : undefined }, t(heading)),
+              ),
+            ),
+          ),
+          body,
+        ),
+      ),
+      none,
+      more,
+      printed,
     ];
   }
 
@@ -164,7 +226,15 @@
       "section",
       { "aria-labelledby": "result-heading", id: "result" },
       h("h2", { id: "result-heading" }, t("result")),
-      h("p", null, `${t("draw_id")}: `, h("code", null, protocol.draw_id), h("br"), `${t("fingerprint")}: `, ui.grouped(trace.protocolHash)),
+      h(
+        "p",
+        null,
+        `${t("draw_id")}: `,
+        h("code", null, protocol.draw_id),
+        h("br"),
+        `${t("fingerprint")}: `,
+        ui.grouped(trace.protocolHash),
+      ),
       h("p", { id: "summary" }, summary(protocol, trace.result, trace.plan, rows).join(" ")),
       mixedScripts(protocol),
       resultTable(protocol, trace.result, rows),
@@ -190,16 +260,42 @@
     const [file, lot] = [labelsById(trace.record.result), labelsById(trace.result)];
     const ids = [...new Set([...lot.keys(), ...file.keys()])];
     const odd = ids.filter((id) => said(file.get(id), design.kind) !== said(lot.get(id), design.kind));
-    if (!odd.length) return h("section", { id: "differences" }, h("p", null, design.kind === "sequential" ? "" : t("differs_elsewhere")));
-    const row = (id) => h("tr", null, h("th", { scope: "row" }, id), h("td", null, said(file.get(id), design.kind)), h("td", null, said(lot.get(id), design.kind)));
+    if (!odd.length)
+      return h(
+        "section",
+        { id: "differences" },
+        h("p", null, design.kind === "sequential" ? "" : t("differs_elsewhere")),
+      );
+    const row = (id) =>
+      h(
+        "tr",
+        null,
+        h("th", { scope: "row" }, id),
+        h("td", null, said(file.get(id), design.kind)),
+        h("td", null, said(lot.get(id), design.kind)),
+      );
     return h(
       "section",
       { id: "differences", "aria-labelledby": "differences-heading" },
       h("h2", { id: "differences-heading" }, t("differences", { n: odd.length })),
-      h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "differences-heading" },
-        h("table", null,
-          h("thead", null, h("tr", null, ["unit", "says_file", "says_draw"].map((key) => h("th", { scope: "col" }, t(key))))),
-          h("tbody", null, odd.slice(0, MORE_ROWS).map(row)))),
+      h(
+        "div",
+        { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "differences-heading" },
+        h(
+          "table",
+          null,
+          h(
+            "thead",
+            null,
+            h(
+              "tr",
+              null,
+              ["unit", "says_file", "says_draw"].map((key) => h("th", { scope: "col" }, t(key))),
+            ),
+          ),
+          h("tbody", null, odd.slice(0, MORE_ROWS).map(row)),
+        ),
+      ),
     );
   }
 

@@ -49,6 +49,14 @@
       console.error(error);
     }
     render();
+    tellOutcome();
+  }
+
+  function tellOutcome() {
+    const word = document.querySelector("#drawn h2");
+    if (!word) return;
+    ui.announce(`${word.textContent} ${state.drawn.failure}`);
+    word.scrollIntoView({ block: "nearest" });
   }
 
   function labelled(source) {
@@ -58,34 +66,66 @@
 
   function helpText(source) {
     const { total } = state.read.plan;
-    if (source.kind === "drand") return t("source_drand_help", { time: roundTime(source.round) });
-    if (source.kind === "number") return t("source_number_help", { digits: String(total - 1n).length, last: String(total - 1n) });
+    if (source.kind === "drand") {
+      const time = roundTime(source.round);
+      return t("source_drand_help", { time: ui.utc(time), local: ui.moment(new Date(time)) });
+    }
+    if (source.kind === "number")
+      return t("source_number_help", { digits: String(total - 1n).length, last: String(total - 1n) });
     return t(`source_${source.kind}_help`);
+  }
+
+  /** A result must not stand beside chance it does not come from. */
+  function forget() {
+    state.drawn = undefined;
+    document.getElementById("drawn").replaceChildren();
   }
 
   function sourceField(source, i) {
     const [id, helpId] = [`source-${i}`, `source-help-${i}`];
-    if (source.kind === "published") return h("p", null, t("source_published", source), " ", h("span", { class: "quiet" }, helpText(source)));
+    if (source.kind === "published")
+      return h("p", null, t("source_published", source), " ", h("span", { class: "quiet" }, helpText(source)));
     const count = h("span", { class: "quiet", "aria-live": "polite" });
     const tell = () => {
-      if (source.kind === "rolls") count.textContent = ` ${t("source_typed", { n: numbersIn(state.typed[i]).length, count: source.count })}`;
+      if (source.kind === "rolls")
+        count.textContent = ` ${t("source_typed", { n: numbersIn(state.typed[i]).length, count: source.count })}`;
     };
     const oninput = (event) => {
       state.typed[i] = event.target.value;
+      forget();
       tell();
     };
     tell();
-    return h("div", { class: "field" },
+    return h(
+      "div",
+      { class: "field" },
       h("label", { for: id }, `${i + 1}. ${labelled(source)}`),
-      h("textarea", { id, rows: "3", class: "mono", value: state.typed[i], oninput, autocomplete: "off", spellcheck: "false", "aria-describedby": helpId }),
-      h("p", { id: helpId, class: "quiet" }, helpText(source), count));
+      h("textarea", {
+        id,
+        rows: "3",
+        class: "mono",
+        value: state.typed[i],
+        oninput,
+        autocomplete: "off",
+        spellcheck: "false",
+        "aria-describedby": helpId,
+      }),
+      h("p", { id: helpId, class: "quiet" }, helpText(source), count),
+    );
   }
 
   function comparison(hash) {
     const note = h("p", { id: "compare-help", role: "status" });
     const tell = () => {
       const typed = state.compared.replace(/[\s-]/g, "").toLowerCase();
-      const word = typed === "" ? "" : typed === hash ? "compare_same" : typed.length < 64 && hash.startsWith(typed) ? "compare_short" : "compare_other";
+      const word =
+        typed === ""
+          ? ""
+          : typed === hash
+            ? "compare_same"
+            : typed.length < 64 && hash.startsWith(typed)
+              ? "compare_short"
+              : "compare_other";
       note.textContent = word && t(word);
       note.className = word === "compare_other" ? "problem" : word === "compare_same" ? "good" : "quiet";
     };
@@ -94,34 +134,70 @@
       tell();
     };
     tell();
-    return h("div", { class: "field" },
+    return h(
+      "div",
+      { class: "field" },
       h("label", { for: "compare" }, t("compare")),
-      h("input", { id: "compare", type: "text", class: "mono", value: state.compared, oninput, autocomplete: "off", spellcheck: "false", "aria-describedby": "compare-help" }),
-      note);
+      h("input", {
+        id: "compare",
+        type: "text",
+        class: "mono",
+        value: state.compared,
+        oninput,
+        autocomplete: "off",
+        spellcheck: "false",
+        "aria-describedby": "compare-help",
+      }),
+      note,
+    );
   }
 
   function failed(trace, heading) {
     const [means, next] = ui.words("failure")[trace.failure];
-    return h("section", { class: "verdict FAILED", "data-verdict": "FAILED" },
+    return h(
+      "section",
+      { class: "verdict FAILED", "data-verdict": "FAILED" },
       h("div", { class: "headline" }, ui.icon("FAILED"), h("h2", null, t(heading))),
-      h("p", { class: "where" }, h("code", { class: "name", id: "failure" }, trace.failure), " ", ui.words("step_record")[trace.step]),
+      h(
+        "p",
+        { class: "where" },
+        h("code", { class: "name", id: "failure" }, trace.failure),
+        " ",
+        ui.words("step_record")[trace.step],
+      ),
       h("p", null, means, " ", next),
-      ui.factList(trace.facts));
+      ui.factList(trace.facts),
+    );
   }
 
   function form() {
     const { protocol, protocolHash } = state.read;
-    return h("form", { onsubmit: compute, novalidate: true },
+    return h(
+      "form",
+      { onsubmit: compute, novalidate: true },
       h("h2", null, protocol.title),
-      h("p", null, `${t("draw_id")}: `, h("code", null, protocol.draw_id), h("br"), protocol.units.length > 0 && t("summary", { n: protocol.units.length })),
+      h(
+        "p",
+        null,
+        `${t("draw_id")}: `,
+        h("code", null, protocol.draw_id),
+        h("br"),
+        protocol.units.length > 0 && t("room_units", { n: protocol.units.length }),
+      ),
       h("p", null, `${t("fingerprint")}: `, ui.grouped(protocolHash)),
       comparison(protocolHash),
       h("h2", null, t("evidence")),
       protocol.entropy.map(sourceField),
-      h("p", null, h("button", { type: "submit", class: "main" }, t("compute"))));
+      h("p", null, h("button", { type: "submit", class: "main", id: "compute" }, t("compute"))),
+    );
   }
 
-  const sums = (pairs) => h("dl", { class: "facts" }, pairs.map(([term, hash]) => [h("dt", null, term), h("dd", null, ui.grouped(hash))]));
+  const sums = (pairs) =>
+    h(
+      "dl",
+      { class: "facts" },
+      pairs.map(([term, hash]) => [h("dt", null, term), h("dd", null, ui.grouped(hash))]),
+    );
 
   function drandNote({ protocol }, verified) {
     if (!protocol.entropy.some((source) => source.kind === "drand")) return undefined;
@@ -131,30 +207,51 @@
   function drawn(trace) {
     if (!trace.ok) return failed(trace, "room_failed");
     return [
-      h("section", { class: "drawn-here", "data-verdict": "DRAWN" },
+      h(
+        "section",
+        { class: "drawn-here", "data-verdict": "DRAWN" },
         h("h2", null, t("room_done")),
         h("p", null, t("room_compare")),
-        sums([[t("room_seed"), trace.seed], [t("chain_result"), trialkit.hashText(trace.resultText)], [t("chain_record"), trace.recordHash]]),
-        drandNote(trace.record, trace.drandVerified)),
+        sums([
+          [t("room_seed"), trace.seed],
+          [t("chain_result"), trialkit.hashText(trace.resultText)],
+          [t("chain_record"), trace.recordHash],
+        ]),
+        drandNote(trace.record, trace.drandVerified),
+      ),
       ui.resultSection(trace),
       ui.chainSection(trace),
     ];
   }
 
-  let live;
+  function outcome(busy) {
+    if (busy) return h("p", { class: "busy" }, t("busy"));
+    if (state.fault) return h("p", { class: "problem", role: "alert" }, t("program_fault"));
+    return state.drawn && drawn(state.drawn);
+  }
 
   function render(busy = false) {
     const focus = document.activeElement?.id;
-    live ??= h("div", { id: "drawn", "aria-live": "polite" });
-    const parts = busy ? h("p", { class: "busy" }, t("busy")) : state.fault ? h("p", { class: "problem" }, t("program_fault")) : state.drawn && drawn(state.drawn);
-    live.replaceChildren(...[parts].flat(3).filter(Boolean));
     ui.show("room", [
-      h("section", { class: "inputs" },
+      h(
+        "section",
+        { class: "inputs" },
         h("p", null, t("intro_room")),
         state.moved && h("p", { class: "notice" }, t("room_moved")),
-        h("div", { class: "drop" }, h("p", null, ui.fileButton(t("choose_protocol"), { id: "protocol", onfiles: take }), " ", h("span", { class: "file-name" }, state.name))),
-        state.read && (state.read.ok ? form() : failed(state.read, "room_not_protocol"))),
-      live,
+        h(
+          "div",
+          { class: "drop" },
+          h(
+            "p",
+            null,
+            ui.fileButton(t("choose_protocol"), { id: "protocol", onfiles: take }),
+            " ",
+            h("span", { class: "file-name" }, state.name),
+          ),
+        ),
+        state.read && (state.read.ok ? form() : failed(state.read, "room_not_protocol")),
+      ),
+      h("div", { id: "drawn" }, outcome(busy)),
     ]);
     if (focus) document.getElementById(focus)?.focus();
   }

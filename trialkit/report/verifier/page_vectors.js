@@ -18,6 +18,7 @@
     }
     state.busy = false;
     render();
+    ui.announce(document.querySelector("#main h2")?.textContent ?? "");
   }
 
   async function take([file]) {
@@ -25,23 +26,46 @@
   }
 
   function outcome({ passed, failed, skipped, total }) {
-    const counts = { passed: ui.number(passed), failed: ui.number(failed.length), skipped: ui.number(skipped.length), total: ui.number(total) };
+    const counts = {
+      passed: ui.number(passed),
+      failed: ui.number(failed.length),
+      skipped: ui.number(skipped.length),
+      total: ui.number(total),
+    };
     const sign = failed.length ? "FAILED" : "CONFIRMED";
-    return h("section", { class: `verdict ${sign}`, "data-passed": passed, "data-failed": failed.length, "data-skipped": skipped.length },
+    return h(
+      "section",
+      { class: `verdict ${sign}`, "data-passed": passed, "data-failed": failed.length, "data-skipped": skipped.length },
       h("div", { class: "headline" }, ui.icon(sign), h("h2", null, t("vectors_passed", counts))),
       skipped.length > 0 && h("p", null, t("vectors_skipped")),
-      failed.length > 0 && h("ul", null, failed.map(([group, name]) => h("li", null, `${group}: ${name}`))));
+      failed.length > 0 &&
+        h(
+          "ul",
+          null,
+          failed.map(([group, name]) => h("li", null, `${group}: ${name}`)),
+        ),
+    );
   }
 
   function render() {
     ui.show("vectors", [
-      h("section", { class: "inputs" },
+      h(
+        "section",
+        { class: "inputs" },
         h("p", null, t("intro_vectors")),
-        h("div", { class: "drop" }, h("p", null, ui.fileButton(t("choose_vectors"), { id: "vectors-file", onfiles: take })))),
-      h("div", { "aria-live": "polite" },
+        h(
+          "div",
+          { class: "drop" },
+          h("p", null, ui.fileButton(t("choose_vectors"), { id: "vectors-file", onfiles: take })),
+        ),
+      ),
+      h(
+        "div",
+        null,
         state.busy && h("p", { class: "busy" }, t("busy")),
         state.bad && h("p", { class: "problem" }, t("vectors_bad")),
-        state.report && outcome(state.report)),
+        state.report && outcome(state.report),
+      ),
     ]);
   }
 

@@ -23,7 +23,12 @@
     return [h("h3", null, t("facts")), h("dl", { class: "facts" }, pairs)];
   }
 
-  const bullets = (texts) => h("ul", null, texts.filter(Boolean).map((text) => h("li", null, text)));
+  const bullets = (texts) =>
+    h(
+      "ul",
+      null,
+      texts.filter(Boolean).map((text) => h("li", null, text)),
+    );
 
   function confirmedMeans({ quorum }) {
     const seen = quorum ? t("CONFIRMED_witnessed", { n: quorum }) : t("CONFIRMED_unwitnessed");
@@ -79,7 +84,12 @@
     return h(
       "section",
       { class: `verdict ${found.verdict}`, "data-verdict": found.verdict, "aria-labelledby": "verdict-word" },
-      h("div", { class: "headline" }, icon(found.verdict), h("h2", { id: "verdict-word" }, t(found.verdict))),
+      h(
+        "div",
+        { class: "headline" },
+        icon(found.verdict),
+        h("h2", { id: "verdict-word", tabindex: "-1" }, t(found.verdict)),
+      ),
       title && h("p", { class: "drawn" }, title),
       found.verdict === "FAILED" ? failureParts(found) : okParts(found),
       h("p", { class: "quiet" }, t("checked_at", { time: ui.moment(when) })),

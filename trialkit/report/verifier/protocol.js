@@ -40,8 +40,10 @@
   const isUnsignedDecimal = (value) => isDecimal(value) && !value.startsWith("-");
 
   const needLabel = {
-    weight: (label) => hasMembers(label, ["name", "weight"]) && isString(label.name) && within(label.weight, 1, MILLION),
-    places: (label) => hasMembers(label, ["name", "places"]) && isString(label.name) && within(label.places, 0, MILLION),
+    weight: (label) =>
+      hasMembers(label, ["name", "weight"]) && isString(label.name) && within(label.weight, 1, MILLION),
+    places: (label) =>
+      hasMembers(label, ["name", "places"]) && isString(label.name) && within(label.places, 0, MILLION),
     "": (label) => hasMembers(label, ["name"]) && isString(label.name),
   };
 
@@ -112,7 +114,18 @@
   const isWitness = (witness) =>
     hasMembers(witness, ["name", "public_key"]) && isString(witness.name) && isHex(witness.public_key, 64);
 
-  const REQUIRED = ["format", "kind", "draw_id", "title", "method", "design", "units", "entropy", "witnesses", "quorum"];
+  const REQUIRED = [
+    "format",
+    "kind",
+    "draw_id",
+    "title",
+    "method",
+    "design",
+    "units",
+    "entropy",
+    "witnesses",
+    "quorum",
+  ];
 
   /** Step 6: members, types and ranges, all E_SCHEMA. */
   function checkSchema(protocol) {
@@ -135,7 +148,8 @@
     const { design } = protocol;
     visit(protocol.title, "title");
     protocol.units.forEach((unit, i) => {
-      for (const key of ["id", "block", "cluster", "fixed"]) if (Object.hasOwn(unit, key)) visit(unit[key], `units[${i}].${key}`);
+      for (const key of ["id", "block", "cluster", "fixed"])
+        if (Object.hasOwn(unit, key)) visit(unit[key], `units[${i}].${key}`);
     });
     (design.quotas ?? []).forEach((quota, i) => visit(quota.block, `design.quotas[${i}].block`));
     (design.labels ?? []).forEach((label, i) => visit(label.name, `design.labels[${i}].name`));
@@ -186,20 +200,36 @@
     }
   }
 
-  const distinctValues = (units, key) => new Set(units.filter((unit) => Object.hasOwn(unit, key)).map((unit) => unit[key]));
+  const distinctValues = (units, key) =>
+    new Set(units.filter((unit) => Object.hasOwn(unit, key)).map((unit) => unit[key]));
 
   /** Step 8: names that could be mistaken for each other, and the order of the units, in the order of section 3. */
   function checkNames({ units, design, entropy, witnesses }) {
-    toldApart(units.map((unit) => unit.id), "units");
+    toldApart(
+      units.map((unit) => unit.id),
+      "units",
+    );
     checkOrder(units);
     unlike(distinctValues(units, "block"), "blocks");
     unlike(distinctValues(units, "cluster"), "clusters");
-    toldApart((design.labels ?? []).map((label) => label.name), "labels");
+    toldApart(
+      (design.labels ?? []).map((label) => label.name),
+      "labels",
+    );
     toldApart(design.strata ?? [], "strata");
     toldApart(design.constraint?.covariates ?? [], "covariates");
-    toldApart(entropy.filter((source) => source.kind === "commit").map((source) => source.party), "parties");
-    toldApart(witnesses.map((witness) => witness.name), "witnesses");
-    distinct(witnesses.map((witness) => witness.public_key), "keys");
+    toldApart(
+      entropy.filter((source) => source.kind === "commit").map((source) => source.party),
+      "parties",
+    );
+    toldApart(
+      witnesses.map((witness) => witness.name),
+      "witnesses",
+    );
+    distinct(
+      witnesses.map((witness) => witness.public_key),
+      "keys",
+    );
   }
 
   Object.assign(trialkit, { within, checkSchema, checkTexts, checkNames });

@@ -1,12 +1,14 @@
 "use strict";
 /* Verifying a record: specification, section 10, steps 1 to 13. */
 (function (trialkit) {
-  const { FORMAT, Failure, atStep, grade, hash, hashText, hasMembers, isObject, jcs, parseCanonical, resultOf } = trialkit;
+  const { FORMAT, Failure, atStep, grade, hash, hashText, hasMembers, isObject, jcs, parseCanonical, resultOf } =
+    trialkit;
 
   const MEMBERS = ["format", "kind", "protocol", "protocol_hash", "evidence", "seed", "result"];
 
   function checkFormat(value, kind) {
-    if (!isObject(value) || value.format !== FORMAT || value.kind !== kind) throw new Failure("E_FORMAT", { expected: kind });
+    if (!isObject(value) || value.format !== FORMAT || value.kind !== kind)
+      throw new Failure("E_FORMAT", { expected: kind });
   }
 
   function checkMembers(record) {
@@ -112,7 +114,7 @@
     });
   }
 
-  /** Read a committed protocol (Uint8Array) before its chance comes: {ok, failure, ..., protocol, protocolHash, plan}. */
+  /** A committed protocol (Uint8Array) before its chance comes: {ok, failure, ..., protocol, protocolHash, plan}. */
   function readProtocol(bytes) {
     return traced((trace) => {
       trace.protocol = atStep(1, () => parseCanonical(bytes));

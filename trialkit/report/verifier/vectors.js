@@ -33,9 +33,18 @@
     return Object.fromEntries(Object.entries(value).map(([name, entry]) => [name, normalised(entry, name)]));
   }
 
-  const TEXT_KEYS = new Set(
-    ["title", "id", "block", "cluster", "fixed", "name", "strata", "covariates", "party", "value"],
-  );
+  const TEXT_KEYS = new Set([
+    "title",
+    "id",
+    "block",
+    "cluster",
+    "fixed",
+    "name",
+    "strata",
+    "covariates",
+    "party",
+    "value",
+  ]);
 
   /** Prepare a draft: format and kind, step 6, NFC, order, steps 7 to 10. */
   function prepare(draft) {
@@ -90,7 +99,10 @@
   }
 
   function shuffleAgrees({ seed, label, n, sha256, order }) {
-    const found = shuffle(Array.from({ length: n }, (_, i) => i), new Stream(seed, label));
+    const found = shuffle(
+      Array.from({ length: n }, (_, i) => i),
+      new Stream(seed, label),
+    );
     return hash(found) === sha256 && (!order || same(found, order));
   }
 
@@ -116,7 +128,8 @@
     stream: streamAgrees,
     shuffle: shuffleAgrees,
     rank: rankAgrees,
-    commitments: ({ draw_id: id, party, secret, commitment }) => trialkit.commitmentOf(id, party, secret) === commitment,
+    commitments: ({ draw_id: id, party, secret, commitment }) =>
+      trialkit.commitmentOf(id, party, secret) === commitment,
     draws: drawAgrees,
     records: ({ record, expect, warnings }) => traceAgrees(verifyRecord(utf8(record)), expect, warnings),
     ledgers: ledgerAgrees,
@@ -130,7 +143,10 @@
     const without = () =>
       traceAgrees(verifyRecord(utf8(record)), vector.expect_without_bls, vector.warnings_without_bls);
     const withIt = bls && (() => traceAgrees(verifyRecord(utf8(record), bls), expect, warnings));
-    return [[`${name}, without BLS`, without], [`${name}, with BLS`, withIt]];
+    return [
+      [`${name}, without BLS`, without],
+      [`${name}, with BLS`, withIt],
+    ];
   }
 
   function confirmedCheck({ name, record, ledger, bls: needsBls, confirmed }, bls) {
@@ -154,17 +170,27 @@
     const checks = [];
     const put = (group, list) => list.forEach(([name, work]) => checks.push([group, name, work]));
     for (const [group, agrees] of Object.entries(SIMPLE)) {
-      put(group, vectors[group].map((vector) => [vector.name, () => agrees(vector)]));
+      put(
+        group,
+        vectors[group].map((vector) => [vector.name, () => agrees(vector)]),
+      );
     }
     vectors.uniform.forEach((vector) => put("uniform", uniformChecks(vector)));
     vectors.records_bls.forEach((vector) => put("records_bls", blsRecordChecks(vector, bls)));
-    put("confirmed", vectors.confirmed.map((vector) => confirmedCheck(vector, bls)));
-    put("drand", vectors.drand.map((vector) => drandCheck(vector, bls)));
+    put(
+      "confirmed",
+      vectors.confirmed.map((vector) => confirmedCheck(vector, bls)),
+    );
+    put(
+      "drand",
+      vectors.drand.map((vector) => drandCheck(vector, bls)),
+    );
     put("drand_chain", [[vectors.drand_chain.name, () => chainAgrees(vectors.drand_chain)]]);
     return checks;
   }
 
-  const chainAgrees = (chain) => trialkit.chainHash(chain) === chain.chain_hash && chain.chain_hash === trialkit.QUICKNET;
+  const chainAgrees = (chain) =>
+    trialkit.chainHash(chain) === chain.chain_hash && chain.chain_hash === trialkit.QUICKNET;
 
   /** Replay a whole vector file: {passed, failed: [[group, name]], skipped: [[group, name]], total}. */
   function replayVectors(vectors, bls) {

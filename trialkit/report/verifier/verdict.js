@@ -29,7 +29,10 @@
     const record = recordBytes && verifyRecord(recordBytes, bls);
     const ledger = ledgerBytes && verifyLedger(ledgerBytes, record && withoutBls(recordBytes, record), head);
     const warnings = [...new Set([...(record?.warnings ?? []), ...(ledger?.warnings ?? [])])].sort();
-    for (const [document, trace] of [["record", record], ["ledger", ledger]]) {
+    for (const [document, trace] of [
+      ["record", record],
+      ["ledger", ledger],
+    ]) {
       if (!trace || trace.ok) continue;
       const { failure, step, facts } = trace;
       return { verdict: "FAILED", failure, document, step, facts, warnings: [], reasons: [], record, ledger };
