@@ -195,7 +195,25 @@ def test_largest_difference_leaves_an_empty_label_apart():
     assert found == pytest.approx([5.0])
 
 
-def test_neighbours_of_units_are_not_neighbours_of_clusters():
-    design = complete(list("abcd"), {"x": 1, "y": 1}, level="cluster", clusters=dict(zip("abcd", "mmnn", strict=True)))
-    with pytest.raises(DesignError, match="lot falls on clusters"):
-        feasibility(design, View.comparing(("x", "y"), "x", "y"), rng=RNG(0), neighbours=[("a", "b")])
+def test_clusters_touch_where_their_units_do():
+    clusters = dict(zip("abcdef", "mmnnoo", strict=True))
+    design = stepped_wedge(list("abcdef"), {"x": 1, "y": 2}, level="cluster", clusters=clusters)
+    touch = [("a", "b"), ("b", "c"), ("a", "d"), ("e", "pilot")]
+    found = feasibility(design, View.ordered(2), rng=RNG(0), neighbours=touch, pilots=["pilot"]).neighbourhood
+    assert found is not None
+    assert found.touching == (("m", "n"),)  # twice over, and counted once
+    assert found.beside_pilot == ("o",)
+    assert (found.steps[0].fewest_borders, found.steps[0].most_borders) == (0, 1)
+
+
+def test_new_names_change_nothing_but_the_names():
+    """The same areas in the same order under other names: every number stays where its area went."""
+    names = {old: f"area_{k}" for k, old in enumerate(sorted(CHILDREN))}
+    first = screened((3, 2, 2), "914.4")
+    units = Units.of([Unit(id=names[old], x=(str(n),)) for old, n in CHILDREN.items()])
+    rule = Tolerance(covariates=("children",), tolerances=("914.4",), max_attempts=10_000)
+    design = stepped_wedge(units, {"wave_1": 3, "wave_2": 2, "wave_3": 2}, constraint=rule)
+    again = feasibility(design, View.ordered(3), rng=RNG(1))
+    assert (again.count, again.smallest_p) == (first.count, first.smallest_p)
+    assert again.probabilities == pytest.approx(first.probabilities)
+    assert again.drawn == tuple(names[item] for item in first.drawn)

@@ -120,13 +120,13 @@ def feasibility(
         Used only where the allocations are too many to list.
     covariates : name -> item -> value
         Sizes and the like; items without a value leave the covariate out of `balance`.
-    neighbours : pairs of ids, drawn items and pilots alike
+    neighbours : pairs of ids of units, drawn ones and pilots alike
     pilots : ids that have started beforehand
 
     Raises
     ------
     DesignError
-        ``E_NO_ACCEPT``: no allocation meets the constraint; or neighbours are given for a draw of clusters.
+        ``E_NO_ACCEPT``: no allocation meets the constraint.
     """
     count = design.count(rng=rng)
     if not count.accepted:

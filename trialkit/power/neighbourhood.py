@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from trialkit.errors import DesignError
-
 if TYPE_CHECKING:
     from trialkit.design.base import Codes
     from trialkit.design.parts_design import PartsDesign
@@ -50,24 +48,15 @@ def neighbourhood(
 ) -> Neighbourhood:
     """Who touches whom; and wave by wave how many borders run between started and waiting.
 
-    ``pairs`` are ids, drawn or not; ``pilots`` have started beforehand.  Fixed items start with their own wave.
-
-    Raises
-    ------
-    DesignError
-        The lot falls on clusters.
+    ``pairs`` are ids of units, drawn or not; clusters touch where their units do.  ``pilots`` have started
+    beforehand; fixed items start with their own wave.
     """
-    if design.level == "cluster":
-        raise DesignError(
-            "Neighbours are pairs of units and the lot falls on clusters, so they cannot be compared. "
-            "Give the pairs of clusters that touch, or leave neighbours out.",
-            da="Naboerne er par af enheder, men der trækkes lod om klynger, så de kan ikke sammenholdes. "
-            "Angiv, hvilke klynger der grænser op til hinanden, eller udelad naboer.",
-        )
-    place = {item: k for k, item in enumerate(design.items)}
-    touching = sorted((place[a], place[b]) for a, b in pairs if a in place and b in place)
-    beside = {b if a in pilots else a for a, b in pairs if (a in pilots) != (b in pilots)}
-    near_pilot = np.array([item in beside for item in design.items])
+    item = {unit.id: design.items[k] for unit, k in zip(design.units, design.places_of_units, strict=True)}
+    met = {(item.get(a, a), item.get(b, b)) for a, b in pairs}
+    place = {name: k for k, name in enumerate(design.items)}
+    touching = sorted({tuple(sorted((place[a], place[b]))) for a, b in met if a != b and a in place and b in place})
+    beside = {b if a in pilots else a for a, b in met if (a in pilots) != (b in pilots)}
+    near_pilot = np.array([name in beside for name in design.items])
     free = list(design.free)
     in_waves = len(design.label_names) - 1 if design.kind in IN_WAVES else 0
     return Neighbourhood(
@@ -84,7 +73,7 @@ def neighbourhood(
 def _step(
     codes: Codes,
     label: int,
-    touching: Sequence[tuple[int, int]],
+    touching: Sequence[tuple[int, ...]],
     near_pilot: NDArray[np.bool_],
     free: list[int],
     name: str,

@@ -204,6 +204,9 @@ class _Pen:
 
     def _design(self, row: Row) -> str:
         places = " + ".join("/".join(map(str, line)) for line in row.places)
+        if len(row.places) > MOST_NAMES:
+            strata = self.n(len(row.places))
+            places = self.of(f"in {strata} strata", f"i {strata} strata")
         if row.candidate is None:
             return self.of(f"the draft: {places}", f"udkastet: {places}")
         frame = row.candidate.frame
@@ -236,11 +239,13 @@ class _Pen:
         )  # fmt: skip
         for one in outlook.scenarios:
             between = outlook.scale == "sd_between_units"
+            effects = one.precision.std_error, one.smallest.t, one.smallest.normal
             made.add_row(
-                *(("-", "-") if between else (self.n(one.icc), self.n(one.cac))), self.effect(one.precision.std_error, outlook.scale),
-                self.effect(one.smallest.t, outlook.scale), self.effect(one.smallest.normal, outlook.scale),
-                self.n(one.precision.df), *self._powers(one.power),
-            )  # fmt: skip
+                *(("-", "-") if between else (self.n(one.icc), self.n(one.cac))),
+                *(self.effect(value, outlook.scale) for value in effects),
+                self.n(one.precision.df),
+                *self._powers(one.power),
+            )
         return made
 
     def _powers(self, power: Pair | None) -> tuple[str, str]:
@@ -368,7 +373,7 @@ class _Pen:
 
 def round_to(n: int, digits: int) -> int:
     """A whole number with only its first ``digits`` digits kept, rounded."""
-    step = 10 ** max(len(str(n)) - digits, 0)
+    step: int = 10 ** max(len(str(n)) - digits, 0)
     return (n + step // 2) // step * step
 
 
