@@ -84,7 +84,7 @@ def _evidence(
         return _from_file(file)
     opened = folder.opened()
     return [
-        _opened(source, opened[place][0]) if place in opened else _given(source, relays, secret)
+        _opened(source, opened[place]) if place in opened else _given(source, relays, secret)
         for place, source in enumerate(folder.protocol["entropy"])
     ]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -15,6 +16,9 @@ from trialkit.cli.speech import speech
 from trialkit.draw import drand
 from trialkit.draw.verify import Verdict, verify_ledger, verify_record
 from trialkit.errors import CanonicalError, UsageError
+
+if TYPE_CHECKING:
+    from trialkit.draw.selftest import Checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +132,7 @@ def _tell(evidence: Evidence, head: str) -> int:
     lines = [f"{evidence.name}: {headline(verdict, speech.lang)}"]
     if verdict.failure:
         lines.append(f"  {verdict.failure}: {explain(verdict.failure, speech.lang)}")
-    lines += [f"  {name}: {explain(name, speech.lang)}" for name in verdict.warnings]
+    lines += [f"  {name}: {explain(name, speech.lang)}" for name in verdict.all_warnings]
     if bound is not None:
         lines.append(f"  {_about_plan(bound)}")
     if evidence.record is not None and not verdict.failure:
@@ -137,7 +141,7 @@ def _tell(evidence: Evidence, head: str) -> int:
         "name": evidence.name,
         "verdict": headline(verdict, "en"),
         "failure": verdict.failure,
-        "warnings": list(verdict.warnings),
+        "warnings": list(verdict.all_warnings),
         "plan_bound": bound,
         "status": status,
     }
@@ -161,7 +165,7 @@ def _sha256(data: bytes) -> str:
 def replay_vectors(vectors: Path | None) -> None:
     """Replay a vector file; the last line is ``N passed, M failed``."""
     from trialkit.draw import published
-    from trialkit.draw.selftest import replay
+    from trialkit.draw.selftest import Counts, checks, total
 
     try:
         wanted = json.loads(vectors.read_bytes()) if vectors else published.vectors()
@@ -177,16 +181,27 @@ def replay_vectors(vectors: Path | None) -> None:
             "Without the extra `drand` (pip install 'trialkit[drand]') signatures are not checked; those are skipped.",
             "Uden tilvalget `drand` (pip install 'trialkit[drand]') kontrolleres signaturer ikke; de springes over.",
         )
-    counts = replay(wanted, bls=bls)
+    counts = Counts.of(list(_watched(checks(wanted, bls=bls), total(wanted))))
     digest = hashlib.sha256(published.specification()).hexdigest()
     last = f"{counts.passed} passed, {counts.failed} failed" + (f", {counts.skipped} skipped" if counts.skipped else "")
-    text = "\n".join([f"docs/spec/draw.md sha256 {digest}", *(f"FAILED {line}" for line in counts.failures), last])
+    failed = [f"FAILED {check.group}: {check.name}: {check.why}" for check in counts.failures]
     facts = {
         "specification": digest,
         "passed": counts.passed,
         "failed": counts.failed,
         "skipped": counts.skipped,
-        "failures": list(counts.failures),
+        "failures": failed,
     }
-    speech.show(text, facts)
+    speech.show("\n".join([f"docs/spec/draw.md sha256 {digest}", *failed, last]), facts)
     raise typer.Exit(1 if counts.failed else 0)
+
+
+def _watched(found: Iterator[Checked], total: int) -> Iterator[Checked]:
+    """The checks, with a bar on the terminal of whoever waits."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return iter(
+        track(found, total=total, description="", console=console, transient=True, disable=not console.is_terminal)
+    )
