@@ -77,6 +77,7 @@ def test_sources_are_judged_one_after_the_other():
     wrong_secret, wrong_dice = {"kind": "commit", "secret": "00" * 32}, {"kind": "rolls", "values": [0] * 25}
     assert failure([SEALED, DICE], [wrong_secret, wrong_dice]) == "E_COMMITMENT"
     assert failure([DICE, SEALED], [wrong_dice, wrong_secret]) == "E_EVIDENCE"
+    assert failure([SEALED, DICE], [wrong_secret, "no object"]) == "E_EVIDENCE"
 
 
 @pytest.mark.parametrize(

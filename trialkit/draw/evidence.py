@@ -144,7 +144,7 @@ def check_evidence(
     DrawError
         ``E_EVIDENCE``, ``E_COMMITMENT``, ``E_DRAND_SIGNATURE`` (only with ``bls``).
     """
-    if len(evidence) != len(protocol["entropy"]):
+    if len(evidence) != len(protocol["entropy"]) or not all(isinstance(given, dict) for given in evidence):
         raise _unfit("evidence", "there must be one per source", "der skal være ét pr. kilde")
     drawn = None
     for source, given in zip(protocol["entropy"], evidence, strict=True):
@@ -161,7 +161,7 @@ def check_evidence(
 
 def _check_members(source: Source, given: Given) -> None:
     members = {"kind", *_MEMBERS[source["kind"]]}
-    if not isinstance(given, dict) or given.keys() != members or given["kind"] != source["kind"]:
+    if given.keys() != members or given["kind"] != source["kind"]:
         raise _unfit(
             source["kind"], f"it must have exactly {sorted(members)}", f"det skal have netop {sorted(members)}"
         )
