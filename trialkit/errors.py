@@ -106,6 +106,12 @@ class DrawError(TrialkitError):
     default_code = "E_DRAW"
 
 
+class RecordError(TrialkitError):
+    """Something received that cannot be kept as it stands, or records that are not what was kept."""
+
+    default_code = "E_RECORD"
+
+
 class PanelError(TrialkitError):
     """Outcomes that do not fit their units and periods."""
 
