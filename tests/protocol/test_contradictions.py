@@ -46,6 +46,8 @@ HEX = "ab" * 32
         (CPH, "outcome: early_support, absolute: 0.03", "outcome: support, absolute: 0.03", "not an outcome"),
         (CPH, "outcome: early_support, absolute: 0.03", "outcome: early_support", "absolute or standard_deviations"),
         (CPH, "baseline: {early_support: 0.05}", "baseline: {early: 0.05}", "not an outcome"),
+        (CPH, "baseline: {early_support: 0.05}", "baseline: {early_support: 5}", "between 0 and 1"),
+        (CPH, "absolute: 0.03", "absolute: 3", "at most 1"),
         (CPH, "years: [2009, 2012]", "years: [2012, 2009]", "last year"),
         (CPH, "    primary: yes\n", "", "0 are marked"),
         (CPH, "  - id: days_to_support\n", "  - id: days_to_support\n    primary: yes\n", "2 are marked"),

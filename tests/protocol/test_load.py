@@ -150,6 +150,25 @@ def test_an_unknown_word_gets_the_nearest_known_one():
     assert one_fault(("better: higher", "better: hihger"))["corrected"] == "better: higher"
 
 
+@pytest.mark.parametrize(
+    ("written", "instead", "corrected"),
+    [("waves:  ", "bølger:  ", "waves:"), ("status: approved", "status: godkendt", "status: approved"),
+     ("dice: ten-sided", "dice: ti-sidet", "dice: ten-sided"), ("throws: 20", "kast: 20", "throws: 20"),
+     ("better: higher", "better: højere", "better: higher"), ("throws: 20", "throws: 1.000", "throws: 1000")],
+)  # fmt: skip
+def test_danish_words_and_numbers_get_the_word_that_was_meant(written: str, instead: str, corrected: str):
+    assert corrected in str(one_fault((written, instead))["corrected"])
+
+
+def test_an_unknown_key_that_resembles_nothing_hides_no_line_behind_false_contradictions():
+    assert [fault["code"] for fault in faults(with_change(("waves:  ", "faser:  ")))] == ["E_UNKNOWN_KEY"]
+
+
+def test_a_list_that_is_too_short():
+    fault = one_fault(("years: [2009, 2012]", "years: [2009]"))
+    assert "2 values" in str(fault["en"])
+
+
 def test_an_unknown_analysis_is_refused_by_name():
     fault = one_fault(("method: randomization_test", "method: bayes_factor"))
     assert (fault["code"], "bayes_factor" in str(fault["en"])) == ("E_METHOD", True)
@@ -271,7 +290,7 @@ def test_any_damage_is_a_protocol_or_faults_never_a_traceback(place: int, put_in
 def test_what_no_command_acts_on_yet_is_named():
     protocol = load(PROTOCOLS / "hfi_2023")
     named = {field for field, _, _ in protocol.later()}
-    assert {"teams", "plan", "reports", "budget"} <= named
+    assert {"teams", "plan"} <= named
     assert "lottery.only_when" not in named
     assert {field for field, _, _ in load(PROTOCOLS / "early_screening_2017").later()} >= {
         "funnels",

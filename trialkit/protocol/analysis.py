@@ -205,7 +205,7 @@ class SmallestEffect(Part):
 
 
 def _none(value: Any) -> str:
-    return "none" if value == "none" else "some"
+    return "<none>" if value == "none" else "<some>"
 
 
 def _single(value: object) -> object:
@@ -229,7 +229,7 @@ class Planning(Part):
     """What feasibility and power are computed with."""
 
     smallest_effect_worth_finding: Annotated[
-        Annotated[SmallestEffect, Tag("some")] | Annotated[Literal["none"], Tag("none")], Discriminator(_none)
+        Annotated[SmallestEffect, Tag("<some>")] | Annotated[Literal["none"], Tag("<none>")], Discriminator(_none)
     ]
     baseline: ById[Dec] = {}  # noqa: RUF012 - expected level of an outcome before; pydantic copies it
     standard_deviation: ById[Amount] = {}  # noqa: RUF012 - of an outcome between persons

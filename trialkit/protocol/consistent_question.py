@@ -18,6 +18,7 @@ from trialkit.protocol.contradiction import (
     twice,
     unknown,
 )
+from trialkit.protocol.text import shortest
 
 if TYPE_CHECKING:
     from trialkit.protocol.model import Protocol
@@ -184,6 +185,26 @@ def _planning(it: Protocol) -> Iterator[Contradiction]:
             yield from unknown(("planning", field, name), name, ids, OUTCOME, labels)
 
 
+def _shares(it: Protocol) -> Iterator[Contradiction]:
+    shares = {outcome.id for outcome in it.outcomes if outcome.type in ("share", "yes_no")}
+    for name, level in it.planning.baseline.items():
+        if name in shares and not 0 <= level <= 1:
+            yield Contradiction(
+                ("planning", "baseline", name),
+                f"{name} is a share, so its baseline lies between 0 and 1.",
+                f"{name} er en andel, så udgangspunktet ligger mellem 0 og 1.",
+                shortest(str(level / 100)) if 1 < level <= 100 else "",
+            )
+    effect = it.planning.smallest_effect_worth_finding
+    if not isinstance(effect, str) and effect.outcome in shares and effect.absolute is not None and effect.absolute > 1:
+        yield Contradiction(
+            ("planning", "smallest_effect_worth_finding", "absolute"),
+            f"{effect.outcome} is a share, so an effect on it is at most 1.",
+            f"{effect.outcome} er en andel, så en effekt på den er højst 1.",
+            shortest(str(effect.absolute / 100)) if effect.absolute <= 100 else "",
+        )
+
+
 def _marks(it: Protocol) -> Iterator[Contradiction]:
     yield from twice(("interruptions",), (mark.id for mark in it.interruptions))
     for place, mark in enumerate(it.interruptions):
@@ -212,4 +233,4 @@ def _teams(it: Protocol) -> Iterator[Contradiction]:
             )
 
 
-RULES = (_outcomes, _estimand, _windows, _analysis, _planning, _marks, _teams)
+RULES = (_outcomes, _estimand, _windows, _analysis, _planning, _shares, _marks, _teams)

@@ -12,6 +12,7 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel, ValidationError
 
 from trialkit.errors import Fault
+from trialkit.protocol.danish import MEANT
 from trialkit.protocol.model import Protocol
 from trialkit.protocol.nodes import Entries, Items, Node, Place, Scalar, Source, at
 
@@ -29,14 +30,18 @@ class Told:
     code: str = "E_DRAFT"
     instead: str = ""
     key: bool = False  # the key itself is wrong, not its value
+    lacking: str = ""  # the key that is missing at the path
 
 
 def told(error: ValidationError, tree: Entries) -> list[Told]:
     """Every refusal of ``error``; where a decimal comma explains what is wrong at a place, nothing else is said of it."""
     said = [one for fault in error.errors() for one in _said(fault, tree)]
     commas = {_real(one.path, tree) for one in said if one.code == "E_COMMA"}
+    renamed = {(one.path[:-1], one.instead) for one in said if one.key}  # a key misspelt is not also missing
     found: dict[tuple[Any, ...], Told] = {}
     for one in said:
+        if one.lacking and (one.path, one.lacking) in renamed:
+            continue
         place = _real(one.path, tree)
         if place not in commas or one.code == "E_COMMA":
             found.setdefault((place, one.en), one)
@@ -137,7 +142,7 @@ def _split_item(path: tuple[str | int, ...], tree: Entries) -> Told | None:
     """``[0,005, 0,02]`` is read by YAML as 0, 005, 0 and 02."""
     place = path[-1] if path else ""
     holder = at(tree, path[:-1])[0]
-    if not (isinstance(place, int) and place and isinstance(holder, Items)):
+    if not (isinstance(holder, Items) and isinstance(place, int) and 0 < place < len(holder.items)):
         return None
     one, two = holder.items[place - 1 : place + 1]
     if not (isinstance(one, Scalar) and isinstance(two, Scalar) and one.text.isdecimal() and two.text.isdecimal()):
@@ -165,7 +170,7 @@ def _unknown_key(path: tuple[str | int, ...], tree: Entries) -> Told:
     known = _keys_at(Protocol, parent)
     holder = at(tree, parent)[0]
     taken = {entry[0].text for entry in holder.entries} if isinstance(holder, Entries) else set()
-    near = next(iter(get_close_matches(key, [name for name in known if name not in taken], 1, 0.6)), "")
+    near = _near(key, [name for name in known if name not in taken], 0.6)
     listed = ", ".join(sorted(known))
     return Told(
         path,
@@ -175,6 +180,12 @@ def _unknown_key(path: tuple[str | int, ...], tree: Entries) -> Told:
         near,
         key=True,
     )
+
+
+def _near(word: str, known: list[str], alike: float) -> str:
+    """The known word that was meant: its Danish name, or the nearest spelling; empty if none is near."""
+    meant = MEANT.get(word.casefold(), "")
+    return meant if meant in known else next(iter(get_close_matches(word, known, 1, alike)), "")
 
 
 def _split_decimal(key: str, parent: tuple[str | int, ...], tree: Entries) -> Told | None:
@@ -213,7 +224,7 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _not_a_choice(path: tuple[str | int, ...], choices: list[str], asked: object) -> Told:
-    near = next(iter(get_close_matches(str(asked), choices, 1, 0.5)), "")
+    near = _near(str(asked), choices, 0.5)
     guess = (f" Did you mean {near}?", f" Mente du {near}?") if near else ("", "")
     listed = ", ".join(choices)
     if path[-1:] == ("method",) and path[:1] == ("analysis",):
@@ -234,19 +245,28 @@ def _not_a_choice(path: tuple[str | int, ...], choices: list[str], asked: object
 
 
 def _missing(path: tuple[str | int, ...]) -> Told:
-    where = ".".join(str(step) for step in path[:-1] if isinstance(step, str))
+    where = ".".join(str(step) for step in path[:-1] if isinstance(step, str) and step[0] != "<")
+    if isinstance(path[-1], int):
+        return Told(
+            path[:-1],
+            f"The list is too short: {path[-1] + 1} values are asked, such as [2009, 2012].",
+            f"Listen er for kort: der skal stå {path[-1] + 1} værdier, som [2009, 2012].",
+            "E_MISSING",
+        )
     if not where:
         return Told(
             (),
             f"The draft ends without {path[-1]}. Add it; was the file saved and copied whole?",
             f"Udkastet slutter uden {path[-1]}. Tilføj det; er filen gemt og kopieret helt?",
             "E_MISSING",
+            lacking=str(path[-1]),
         )
     return Told(
         path[:-1],
         f"{path[-1]} is missing in {where}. Add a line {path[-1]}: ...",
         f"{path[-1]} mangler i {where}. Tilføj en linje {path[-1]}: ...",
         "E_MISSING",
+        lacking=str(path[-1]),
     )
 
 
@@ -302,45 +322,3 @@ def _comma_mended(said: Told, node: Scalar, source: Source) -> str:
 
 def _as_written(value: str) -> str:
     return f'"{value}"' if re.search(r": |\s#|^[\"'&*!%@`>|{-]", value) else value
-
-
-def mend(said: Told, tree: Entries) -> bool:
-    """Put the repair into the tree, so that a second look finds what the first fault hid; whether there was one."""
-    if said.key:
-        holder = at(tree, said.path[:-1])[0]
-        entry = holder.find(str(said.path[-1])) if isinstance(holder, Entries) else None
-        if isinstance(holder, Entries) and entry:
-            holder.entries.remove(entry)
-            if said.instead:
-                holder.entries.append((Scalar(said.instead, entry[0].place), entry[1]))
-        return entry is not None
-    node = at(tree, said.path)[0]
-    if not said.instead or not isinstance(node, Scalar) or node.text == said.instead:
-        return False
-    if said.instead.startswith("["):
-        return _mend_list(said, node, tree)
-    if said.code == "E_COMMA":
-        _drop_split(said, node, tree)
-    node.text = said.instead
-    return True
-
-
-def _mend_list(said: Told, node: Scalar, tree: Entries) -> bool:
-    holder = at(tree, said.path[:-1])[0]
-    if isinstance(holder, Entries) and (entry := holder.find(str(said.path[-1]))) and entry[1] is node:
-        holder.entries[holder.entries.index(entry)] = (entry[0], Items(node.place, [node]))
-        return True
-    return False
-
-
-def _drop_split(said: Told, node: Scalar, tree: Entries) -> None:
-    """Take away the key or item that the decimals of ``0,4`` had become."""
-    holder = at(tree, said.path[:-1])[0]
-    if isinstance(holder, Items):
-        place = next(number for number, item in enumerate(holder.items) if item is node)
-        del holder.items[place + 1]
-    elif isinstance(holder, Entries) and (entry := holder.find(said.instead.partition(".")[2])):
-        holder.entries.remove(entry)
-
-
-__all__ = ["Place", "Told", "as_fault", "mend", "told"]

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from trialkit.errors import Fault, ProtocolError
-from trialkit.protocol.faults import as_fault, mend, told
+from trialkit.protocol.faults import as_fault, told
+from trialkit.protocol.mending import mend
 from trialkit.protocol.model import Protocol
 from trialkit.protocol.nodes import Entries, Source, at, value_of
 from trialkit.protocol.reading import LARGEST, decoded, read

@@ -72,7 +72,7 @@ def _from_copenhagen(when: datetime) -> datetime:
 def _kind_of_source(value: Any) -> str | None:
     for kind in ("dice", "balls", "drand", "sealed_secret", "numbered_table", "published"):
         if (isinstance(value, dict) and kind in value) or hasattr(value, kind):
-            return kind
+            return f"<{kind}>"
     return None
 
 
@@ -151,12 +151,12 @@ class Published(Part):
 
 
 Source = Annotated[
-    Annotated[Dice, Tag("dice")]
-    | Annotated[Balls, Tag("balls")]
-    | Annotated[Drand, Tag("drand")]
-    | Annotated[SealedSecret, Tag("sealed_secret")]
-    | Annotated[NumberedTable, Tag("numbered_table")]
-    | Annotated[Published, Tag("published")],
+    Annotated[Dice, Tag("<dice>")]
+    | Annotated[Balls, Tag("<balls>")]
+    | Annotated[Drand, Tag("<drand>")]
+    | Annotated[SealedSecret, Tag("<sealed_secret>")]
+    | Annotated[NumberedTable, Tag("<numbered_table>")]
+    | Annotated[Published, Tag("<published>")],
     Discriminator(
         _kind_of_source,
         custom_error_type="trialkit",
@@ -189,10 +189,10 @@ FreePlaces = Literal["share_of_queue"]
 
 
 def _free(value: Any) -> str:
-    return "share" if isinstance(value, str) and value.strip() == "share_of_queue" else "number"
+    return "<share>" if isinstance(value, str) and value.strip() == "share_of_queue" else "<number>"
 
 
-Free = Annotated[Annotated[Counted, Tag("number")] | Annotated[FreePlaces, Tag("share")], Discriminator(_free)]
+Free = Annotated[Annotated[Counted, Tag("<number>")] | Annotated[FreePlaces, Tag("<share>")], Discriminator(_free)]
 
 
 class Lottery(Part):

@@ -187,10 +187,10 @@ class Funnels(Part):
 
 
 def _due(value: Any) -> str:
-    return "at_end" if value == "at_end" else "day"
+    return "<at_end>" if value == "at_end" else "<day>"
 
 
-Due = Annotated[Annotated[Day, Tag("day")] | Annotated[Literal["at_end"], Tag("at_end")], Discriminator(_due)]
+Due = Annotated[Annotated[Day, Tag("<day>")] | Annotated[Literal["at_end"], Tag("<at_end>")], Discriminator(_due)]
 
 
 class Deliveries(Part):

@@ -42,18 +42,18 @@ T = TypeVar("T")
 
 
 def _map_or_one(value: Any) -> str:
-    return "per_stratum" if isinstance(value, (dict, list, tuple)) else "one"
+    return "<per_stratum>" if isinstance(value, (dict, list, tuple)) else "<one>"
 
 
 def _known(value: Any) -> str:
-    return "unknown" if value == "unknown" else "known"
+    return "<unknown>" if value == "unknown" else "<known>"
 
 
 PerStratum = Annotated[
-    Annotated[T, Tag("one")] | Annotated[Named[T], Tag("per_stratum")], Discriminator(_map_or_one)
+    Annotated[T, Tag("<one>")] | Annotated[Named[T], Tag("<per_stratum>")], Discriminator(_map_or_one)
 ]  # one for all, or a map of stratum to its own
 OrUnknown = Annotated[
-    Annotated[T, Tag("known")] | Annotated[Literal["unknown"], Tag("unknown")], Discriminator(_known)
+    Annotated[T, Tag("<known>")] | Annotated[Literal["unknown"], Tag("<unknown>")], Discriminator(_known)
 ]  # what nobody knows yet is written `unknown`
 
 
