@@ -30,6 +30,8 @@ from trialkit.power.checkup import Checkup, checkup
 from trialkit.protocol.load import load
 from trialkit.protocol.model import Protocol
 from trialkit.protocol.plan import from_plan, plan, plan_hash
+from trialkit.registers.read import read_table
+from trialkit.units import Units
 
 if TYPE_CHECKING:
     from trialkit.power.candidates import Frame, Places
@@ -130,8 +132,10 @@ class Trial:
         frames: Sequence[Frame] = (),
     ) -> Checkup:
         """What the design and others beside it can and cannot see; the same on every machine and every day."""
+        if people is None:
+            people = Population(units=Units(())) if self._people_come() else self.population()
         rng = np.random.default_rng(_SEED)
-        return checkup(self.protocol, people or self.population(), rng=rng, waves=waves, frames=frames)
+        return checkup(self.protocol, people, rng=rng, waves=waves, frames=frames, budget=self._budget())
 
     @property
     def keys(self) -> tuple[DrawKey, ...]:
@@ -195,7 +199,7 @@ class Trial:
             (key, prepare(self._announced(key, people, document, free=free, moment=moment, commitments=commitments)))
             for key in keys
         ]
-        replace(self.folder / "plan.json", jcs(document) + b"\n")
+        replace(self.folder / "plan.json", jcs(document))
         return [self._committed(key, protocol, document, moment) for key, protocol in prepared]
 
     def ready(self, folder: DrawFolder) -> None:
@@ -280,10 +284,23 @@ class Trial:
             raise not_drawn(self.protocol)
         return self.keys
 
+    def _people_come(self) -> bool:
+        """Whether people come and go, so that a plan and a check know none of them."""
+        return self.protocol.design in ("place_lottery", "rolling_lottery")
+
+    def _budget(self) -> list[dict[str, str]]:
+        """The rows of the budget's detail file, where the draft names one."""
+        if (detail := self.protocol.budget.detail) is None:
+            return []
+        table = read_table(self.folder / detail)
+        rows = [dict(zip(table.header.cells, row.cells, strict=False)) for row in table.rows]
+        if table.faults:
+            raise table.faults.error()
+        return rows
+
     def _plan_document(self, people: Population) -> dict[str, Any]:
         """The plan; people in a queue are each draw's own and stand in its protocol only."""
-        coming_and_going = self.protocol.design in ("place_lottery", "rolling_lottery")
-        return plan(self.protocol, () if coming_and_going else people.units, people.outside)
+        return plan(self.protocol, () if self._people_come() else people.units, people.outside)
 
     def _check_plan(self, document: Mapping[str, Any]) -> None:
         """A trial has one plan: another is only possible where no draw lives by the first."""

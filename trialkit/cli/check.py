@@ -14,7 +14,8 @@ from trialkit.trial import Trial
 def check(trial: Path, *, waves: Sequence[str], frames: Sequence[str], units: Sequence[str]) -> None:
     """Show what the draft and its alternatives can and cannot see; exit 1 where that stops the trial."""
     from trialkit.power.candidates import Frame, wave_places
-    from trialkit.report.checkup import as_facts, as_text
+    from trialkit.report.checkup import as_text
+    from trialkit.report.checkup_facts import as_facts
 
     opened = Trial.open(trial)
     others = [Frame.of_units(opened.population(frame=name).units, name) for name in frames]

@@ -127,7 +127,7 @@ class DrawFolder:
             if comes and stamp(moment) >= comes:
                 raise too_late(comes, moment)
             self._keep_voided()
-            replace(self.path / "protocol.json", jcs(protocol) + b"\n")
+            replace(self.path / "protocol.json", jcs(protocol))
             body = {"draw_id": self.draw_id, "entropy_time": comes, "protocol_hash": digest(protocol)}
             return self._append("commit", body, moment)
 
@@ -311,7 +311,7 @@ class DrawFolder:
 
     def _enter(self, drawn: Draw, moment: datetime) -> None:
         """Record first beside the ledger, then the entry that makes it official, then its own name."""
-        replace(self.path / "record.pending", drawn.record_bytes + b"\n")
+        replace(self.path / "record.pending", drawn.record_bytes)
         body = {"protocol_hash": drawn.protocol_hash, "record_hash": drawn.record_hash}
         self._append("draw", body, moment)
         self._finish()

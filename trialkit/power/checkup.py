@@ -147,7 +147,11 @@ def checkup(
         groups=groups(protocol) if protocol.design in INDIVIDUAL else None,
         rows=(*made.rows, *(_row(candidate, protocol, found, sizes, rng) for candidate in asked)),
         reasons=made.reasons,
-        notes=(*notices(protocol), *agreement(budget, protocol.budget.total_thousand_dkk)),
+        notes=(
+            *notices(protocol),
+            *agreement(budget, protocol.budget.total_thousand_dkk),
+            *map(_too_few, (frame for frame in frames if frame.total < 2)),
+        ),
     )
 
 
@@ -291,11 +295,10 @@ def _asked(
     n_pilots: int,
 ) -> Iterator[Candidate]:
     """The other designs: each frame with each line of waves, or with a small menu; or the draft's units in waves."""
-    for frame in frames:
-        if waves:
-            yield from (in_waves(frame, places, n_pilots=n_pilots) for places in waves)
-        else:
-            yield from menu(frame)
+    if frames and waves:
+        yield from _fitting(waves, frames, n_pilots)
+    for frame in frames if not waves else ():
+        yield from menu(frame)
     if waves and not frames:
         if design is None:
             raise UsageError(
@@ -307,6 +310,27 @@ def _asked(
         for places in waves:
             plain = design.kind not in ("blocked", "matched", "blocked_wedge") and len(places) == 1
             yield redrawn(design, places[0]) if plain else in_waves(own, places)
+
+
+def _too_few(frame: Frame) -> Said:
+    return Said(
+        f"{frame.label or 'Unnamed units'}: {frame.total} left for the lottery, so nothing can be drawn.",
+        f"{frame.label or 'Unavngivne enheder'}: {frame.total} tilbage til lodtrækningen, så der er intet at trække.",
+    )
+
+
+def _fitting(waves: Sequence[Sequence[Places]], frames: Sequence[Frame], n_pilots: int) -> Iterator[Candidate]:
+    """Every line of waves over every frame it fits; a line that fits none is refused."""
+    for places in waves:
+        fitted, misfit = 0, None
+        for frame in frames:
+            try:
+                yield in_waves(frame, places, n_pilots=n_pilots)
+                fitted += 1
+            except UsageError as error:
+                misfit = error
+        if misfit is not None and not fitted:
+            raise misfit
 
 
 def _row(

@@ -19,7 +19,6 @@ _LATER: Final = {
     "teams": ("staff who see several families", "medarbejdere, der følger flere familier"),
     "plan": ("each family's action plan", "familiehandleplanen"),
     "reports": ("reports on the way", "rapporter undervejs"),
-    "budget": ("the budget", "budgettet"),
     "units.district_file": ("the list of districts people may live in", "listen over bydele, man kan bo i"),
     "units.housing_area_file": ("the list of residential areas", "listen over boligområder"),
     "lottery.only_when": ("lots only when there is a queue", "lodtrækning kun, når der er kø"),

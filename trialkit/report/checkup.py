@@ -193,14 +193,20 @@ class _Pen:
             ways = self.ways(row.count.accepted if row.count.exact else round_to(row.count.accepted, 3))
             if row.count.accepted != row.count.total:
                 ways += f" ({self.ways(row.count.total)})"
-            seen = row.outlook and self.effect(row.outlook.middle.smallest.t, row.outlook.scale)
             made.add_row(
                 self._design(row), self.n(row.n_drawn), ways,
                 probability(row.smallest_p.one_sided, self.lang), probability(row.smallest_p.two_sided, self.lang),
                 self.of("yes", "ja") if row.reaches else self.of("NO", "NEJ"),
-                f"{seen} {_SHORT[row.outlook.scale].told(self.lang)}" if row.outlook and seen else "-",
+                self.smallest_seen(row.outlook),
             )  # fmt: skip
         return made
+
+    def smallest_seen(self, outlook: Outlook | None) -> str:
+        if outlook is None:
+            return "-"
+        smallest = outlook.middle.smallest.t
+        unit = "" if isnan(smallest) or isinf(smallest) else f" {_SHORT[outlook.scale].told(self.lang)}"
+        return self.effect(smallest, outlook.scale) + unit
 
     def _design(self, row: Row) -> str:
         places = " + ".join("/".join(map(str, line)) for line in row.places)
