@@ -32,36 +32,16 @@
 
   const magnitude = (value) => (value < 0n ? -value : value);
 
-  function commonDivisor(a, b) {
-    let [x, y] = [magnitude(a), magnitude(b)];
-    while (y > 0n) [x, y] = [y, x % y];
-    return x;
-  }
-
-  /**
-   * One covariate over the free items, in its largest common unit. If no sum of its values can leave the safe
-   * integers, they are Numbers (exact, and some fifteen times faster over many attempts), otherwise BigInts.
-   */
-  function column(values) {
-    const unit = values.reduce(commonDivisor, 0n) || 1n;
-    const small = values.map((value) => value / unit);
-    const most = small.reduce((sum, value) => sum + magnitude(value), 0n);
-    if (most > BigInt(Number.MAX_SAFE_INTEGER)) return { unit, values: small, zero: 0n };
-    return { unit, values: Float64Array.from(small, Number), zero: 0 };
-  }
-
-  function columnSums({ unit, values, zero }, codes, nLabels) {
-    const sums = new Array(nLabels).fill(zero);
-    for (let i = 0; i < codes.length; i++) sums[codes[i]] += values[i];
-    return sums.map((sum) => BigInt(sum) * unit);
-  }
-
   /** {s, n} per label that has items: the sum of x and the number of items. */
-  function groupsOf(columns, codes, nLabels) {
+  function groupsOf(x, codes, nLabels, q) {
     const counts = new Array(nLabels).fill(0);
-    for (let i = 0; i < codes.length; i++) counts[codes[i]] += 1;
-    const sums = columns.map((one) => columnSums(one, codes, nLabels));
-    return counts.map((n, j) => ({ n: BigInt(n), s: sums.map((sum) => sum[j]) })).filter(({ n }) => n > 0n);
+    const sums = Array.from({ length: nLabels }, () => new Array(q).fill(0n));
+    for (let i = 0; i < x.length; i++) {
+      counts[codes[i]] += 1;
+      const sum = sums[codes[i]];
+      for (let v = 0; v < q; v++) sum[v] += x[i][v];
+    }
+    return sums.map((s, j) => ({ s, n: BigInt(counts[j]) })).filter(({ n }) => n > 0n);
   }
 
   function withinTolerances(groups, tolerances) {
@@ -149,8 +129,7 @@
     } else {
       meets = mahalanobis(x, q, scaled(constraint.threshold));
     }
-    const columns = constraint.covariates.map((_, v) => column(x.map((row) => row[v])));
-    return (codes) => meets(groupsOf(columns, codes, nLabels));
+    return (codes) => meets(groupsOf(x, codes, nLabels, q));
   }
 
   Object.assign(trialkit, { constraintOf });

@@ -18,16 +18,18 @@
 
   const numbersIn = (text) => text.split(/[\s,;]+/).filter(Boolean);
 
-  /** A signature, or the JSON a relay answers with. */
-  function signatureIn(text) {
-    const found = /"signature"\s*:\s*"([0-9a-fA-F]+)"/.exec(text);
-    return (found ? found[1] : text.replace(/\s/g, "")).toLowerCase();
+  /** A signature, or the JSON a relay answers with; its round number counts too, so that a wrong round shows. */
+  function roundIn(text, round) {
+    const signature = /"signature"\s*:\s*"([0-9a-fA-F]+)"/.exec(text);
+    const named = /"round"\s*:\s*([0-9]{1,15})\b/.exec(text);
+    const bare = (signature ? signature[1] : text.replace(/\s/g, "")).toLowerCase();
+    return { kind: "drand", round: named ? Number(named[1]) : round, signature: bare };
   }
 
   const whole = (text) => (/^[0-9]{1,15}$/.test(text) ? Number(text) : text);
 
   const READ = {
-    drand: (source, text) => ({ kind: "drand", round: source.round, signature: signatureIn(text) }),
+    drand: (source, text) => roundIn(text, source.round),
     rolls: (_, text) => ({ kind: "rolls", values: numbersIn(text).map(whole) }),
     number: (_, text) => ({ kind: "number", tries: numbersIn(text) }),
     commit: (_, text) => ({ kind: "commit", secret: text.replace(/\s/g, "").toLowerCase() }),
@@ -154,6 +156,7 @@
 
   function failed(trace, heading) {
     const [means, next] = ui.words("failure")[trace.failure];
+    const mistyped = trace.failure === "E_EVIDENCE" && trace.facts.source !== undefined;
     return h(
       "section",
       { class: "verdict FAILED", "data-verdict": "FAILED" },
@@ -162,11 +165,10 @@
         "p",
         { class: "where" },
         h("code", { class: "name", id: "failure" }, trace.failure),
-        " ",
-        ui.words("step_record")[trace.step],
+        ` – ${ui.words("step_record")[trace.step]}`,
       ),
-      h("p", null, means, " ", next),
-      ui.factList(trace.facts),
+      mistyped ? h("p", null, t("room_mistyped", { field: trace.facts.source + 1 })) : h("p", null, means, " ", next),
+      !mistyped && ui.factList(trace.facts),
     );
   }
 

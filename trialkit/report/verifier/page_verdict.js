@@ -52,6 +52,7 @@
     return [
       h("p", { class: "where" }, h("code", { class: "name", id: "failure" }, found.failure), " – ", place(found)),
       h("p", null, t("FAILED_line")),
+      found.record?.ok && h("p", null, t("record_alone")),
       h("h3", null, t("means")),
       h("p", null, means),
       factList(found.facts),
@@ -60,18 +61,26 @@
     ];
   }
 
-  function openParts() {
-    return [h("p", null, t("NOT_CONFIRMED_open")), h("h3", null, t("why_not")), h("ul", null, named("R_NO_RECORD"))];
+  function warningParts(names) {
+    return names.length > 0 && [h("h3", null, t("warnings")), h("ul", { id: "warnings" }, names.map(named))];
+  }
+
+  function openParts(found) {
+    return [
+      h("p", null, t("NOT_CONFIRMED_open")),
+      h("h3", null, t("why_not")),
+      h("ul", { id: "reasons" }, found.reasons.map(named)),
+      warningParts(found.warnings),
+    ];
   }
 
   function okParts(found) {
-    if (!found.record) return openParts();
-    const rest = found.warnings.filter((name) => !found.reasons.includes(name));
+    if (!found.record) return openParts(found);
     return [
       h("p", null, t(`${found.verdict}_line`)),
       found.reasons.length > 0 && [h("h3", null, t("why_not")), h("ul", { id: "reasons" }, found.reasons.map(named))],
       found.verdict === "CONFIRMED" && [h("h3", null, t("means")), confirmedMeans(found.record.record.protocol)],
-      rest.length > 0 && [h("h3", null, t("warnings")), h("ul", { id: "warnings" }, rest.map(named))],
+      warningParts(found.warnings.filter((name) => !found.reasons.includes(name))),
       h("h3", null, t("next")),
       bullets(words(`${found.verdict}_next`)),
     ];

@@ -54,7 +54,9 @@
     const whole = new Uint8Array(size);
     whole.set(bytes);
     whole[bytes.length] = 0x80;
-    new DataView(whole.buffer).setBigUint64(size - 8, BigInt(bytes.length) * 8n);
+    const view = new DataView(whole.buffer);
+    view.setUint32(size - 8, Math.floor(bytes.length / 0x20000000));
+    view.setUint32(size - 4, (bytes.length << 3) >>> 0);
     return whole;
   }
 
@@ -76,7 +78,8 @@
 
   function compress32(state, whole, offset) {
     fillSchedule(whole, offset);
-    let [a, b, c, d, e, f, g, h] = state;
+    let a = state[0], b = state[1], c = state[2], d = state[3];
+    let e = state[4], f = state[5], g = state[6], h = state[7];
     for (let t = 0; t < 64; t++) {
       const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
       const t1 = (h + s1 + ((e & f) ^ (~e & g)) + ROUND_32[t] + schedule[t]) | 0;
