@@ -115,6 +115,17 @@ def test_a_known_head_shows_what_was_cut_off(tab: Any, core_page: str, named: Na
     assert text(tab, "#failure") == "E_LEDGER_HEAD"
 
 
+def test_a_mistyped_head_never_passes_unseen(tab: Any, core_page: str, named: Named) -> None:
+    dice = named("confirmed", "confirmed: dice alone, quorum met")
+    head = json.loads(dice["ledger"].splitlines()[-1])["hash"]
+    checked(tab, core_page, {"record.json": dice["record"], "ledger.jsonl": dice["ledger"]})
+    for typed, expected in [(head[:-1], "FAILED"), (head.upper(), "CONFIRMED")]:
+        tab.fill("#head", typed)
+        tab.press("#head", "Enter")
+        tab.wait_for_selector(f"[data-verdict={expected}]")
+    assert tab.query_selector("#head-help.problem") is None
+
+
 def test_a_ledger_alone_is_still_open(tab: Any, core_page: str, named: Named) -> None:
     assert checked(tab, core_page, {"x": named("ledgers", "ledger: still open")["ledger"]}, "en") == "NOT_CONFIRMED"
     assert "OK so far" in text(tab, ".verdict")
@@ -204,6 +215,40 @@ def test_the_room_draws_from_typed_dice_and_a_pasted_round(tab: Any, full_page: 
     tab.click("#compute")
     tab.wait_for_selector("[data-verdict=FAILED]")
     assert text(tab, "#failure") == "E_EVIDENCE"
+
+
+def test_names_that_mix_alphabets_get_a_notice(tab: Any, core_page: str, story: Files) -> None:
+    protocol = json.loads(story["record.json"])["protocol"]
+    protocol["units"][5]["id"] = "N\u043erebro"  # a Cyrillic o among Latin letters
+    protocol["entropy"] = [{"kind": "published", "value": "tal"}]
+    tab.goto(f"{core_page}?room&lang=en")
+    drop(tab, {"protocol.json": canonical(protocol)})
+    tab.click("#compute")
+    assert verdict(tab) == "DRAWN"
+    assert "N\u043erebro" in text(tab, "#result .notice")
+
+
+def test_a_long_protocol_is_saved_as_the_file_its_hash_is_of(tab: Any, core_page: str, vectors: Vectors) -> None:
+    protocol, signature = large(vectors, "complete, 10000 units")
+    tab.goto(f"{core_page}?room")
+    drop(tab, {"protocol.json": protocol})
+    tab.fill("#source-0", signature)
+    tab.click("#compute")
+    verdict(tab)
+    tab.click("#chain summary")
+    with tab.expect_download() as saved:
+        tab.click("#chain li:first-child button:not(.small)")
+    assert Path(saved.value.path()).read_text(encoding="utf-8") == protocol
+
+
+def test_a_command_can_be_copied(tab: Any, core_page: str, story: Files) -> None:
+    checked(tab, core_page, story, "en")
+    tab.click("#chain summary")
+    tab.click("#chain li:nth-child(3) button")
+    tab.wait_for_selector("text=Copied")
+    tab.focus("#search")
+    tab.keyboard.press("Control+V")
+    assert tab.input_value("#search") == tab.text_content("#chain li:nth-child(3) pre")
 
 
 CHAIN = """items => items.map(item => [

@@ -37,7 +37,7 @@
     swap_to_record: "Det er resultatfilen",
     head: "Kendt hoved (valgfrit)",
     head_help: "Har du skrevet logbogens hoved ned ved en tidligere lejlighed, f.eks. i referatet, så skriv de 64 tegn her. Så ses det også, om noget er klippet af logbogen.",
-    head_form: "Et hoved er 64 tegn: cifrene 0–9 og bogstaverne a–f. Her er {n}. Det er ikke brugt i kontrollen.",
+    head_form: "Et hoved er 64 tegn: cifrene 0–9 og bogstaverne a–f. Her er {n}.",
 
     CONFIRMED: "BEKRÆFTET",
     NOT_CONFIRMED: "IKKE BEKRÆFTET",

@@ -37,7 +37,7 @@
     swap_to_record: "This is the record",
     head: "Known head (optional)",
     head_help: "If you noted the ledger's head on an earlier occasion, in the minutes for instance, type its 64 characters here. It then shows whether anything was cut off the ledger.",
-    head_form: "A head is 64 characters: the digits 0–9 and the letters a–f. Here are {n}. It was not used in the check.",
+    head_form: "A head is 64 characters: the digits 0–9 and the letters a–f. Here are {n}.",
 
     CONFIRMED: "CONFIRMED",
     NOT_CONFIRMED: "NOT CONFIRMED",
