@@ -1,12 +1,14 @@
 """Fetching a drand round, against relays on loopback."""
 
 import json
+import sys
 import threading
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from trialkit.draw import drand
 from trialkit.draw.relays import fetch
 from trialkit.errors import DrawError
 
@@ -91,3 +93,11 @@ def test_one_relay_alone_or_another_kind_of_address_is_refused(relays):
     with pytest.raises(DrawError) as refused:
         fetch(CHAIN, 1000, relays)
     assert refused.value.code == "E_RELAY"
+
+
+def test_a_nested_answer_is_named_even_after_signatures_were_checked():
+    drand.verify_signature(1000, SIGNATURE)  # py-ecc would let Python nest until it crashes
+    with relay(RIGHT) as (first, _), relay(b"[" * 65536) as (second, _), pytest.raises(DrawError) as refused:
+        fetch(CHAIN, 1000, [first, second])
+    assert refused.value.facts["relay"] == second
+    assert sys.getrecursionlimit() < 10_000

@@ -6,6 +6,7 @@ Checking needs the package ``py-ecc`` (extra ``drand``), which is loaded only th
 from __future__ import annotations
 
 import hashlib
+import sys
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from importlib import import_module
@@ -105,7 +106,11 @@ def verify_signature(number: int, signature: str) -> bool:
 
 def _loaded(module: str) -> Any:
     """A module of py-ecc, which is typed for its own use only."""
-    return import_module(f"py_ecc.{module}")
+    limit = sys.getrecursionlimit()
+    try:
+        return import_module(f"py_ecc.{module}")
+    finally:
+        sys.setrecursionlimit(limit)  # py-ecc raises it to 100,000, and a nested file could then crash Python
 
 
 @lru_cache(maxsize=1)
