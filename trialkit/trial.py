@@ -18,7 +18,6 @@ from trialkit.canonical import digest, jcs, parse
 from trialkit.design.compile import build, not_drawn
 from trialkit.design.parts_design import PartsDesign
 from trialkit.design.places import DrawKey, draws
-from trialkit.design.population import Population, population
 from trialkit.design.sequential import SequentialDesign
 from trialkit.draw.announce import prepare
 from trialkit.draw.folder import DrawFolder
@@ -26,6 +25,7 @@ from trialkit.draw.official import Draw
 from trialkit.draw.publish import replace
 from trialkit.draw.sources import REHEARSAL_ID, announce
 from trialkit.errors import DesignError, DrawError, UsageError
+from trialkit.population import Population, population
 from trialkit.power.checkup import Checkup, checkup
 from trialkit.protocol.load import load
 from trialkit.protocol.model import Protocol

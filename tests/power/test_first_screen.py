@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import trialkit
-from trialkit.design.population import Population, population
 from trialkit.errors import UsageError
+from trialkit.population import Population, population
 from trialkit.power.analytic import two_groups
 from trialkit.power.candidates import Frame, in_waves, menu, near_equal, wave_places
 from trialkit.power.checkup import HOPELESS, checkup, spread_starts

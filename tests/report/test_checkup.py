@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import trialkit
-from trialkit.design.population import Population, population
+from trialkit.population import Population, population
 from trialkit.power.candidates import Frame, wave_places
 from trialkit.power.checkup import checkup
 from trialkit.protocol.load import load

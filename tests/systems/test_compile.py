@@ -17,12 +17,12 @@ from trialkit.design.constraint import Tolerance
 from trialkit.design.observed import observed
 from trialkit.design.parts_design import PartsDesign
 from trialkit.design.places import DrawKey, draws, free_places, room_on
-from trialkit.design.population import Population, entry, population, unnamed
 from trialkit.design.sequential import SequentialDesign
 from trialkit.draw.announce import prepare
 from trialkit.draw.drand import round_time
 from trialkit.draw.sources import announce, first_round_after, sources, unnameable
 from trialkit.errors import DesignError, DrawError, ProtocolError, TrialkitError
+from trialkit.population import Population, entry, population, unnamed
 from trialkit.protocol.load import load, loads
 from trialkit.protocol.model import Protocol
 from trialkit.protocol.plan import plan, plan_hash

@@ -28,7 +28,7 @@ def build(
     Parameters
     ----------
     protocol : what was promised
-    units : as `trialkit.design.population.population` gives them: eligible, with blocks, clusters and fixed labels;
+    units : as `trialkit.population.population` gives them: eligible, with blocks, clusters and fixed labels;
         for a lottery for places everybody in the queue, and none for a rolling lottery
     draw : which of `draws`; needed where there are several
     free : how many places are free, in a lottery for places; all of them in the first round if left out

@@ -28,7 +28,7 @@ from trialkit.power.smallest import SmallestP, View, smallest_p
 
 if TYPE_CHECKING:
     from trialkit.design.base import Count
-    from trialkit.design.population import Population
+    from trialkit.population import Population
     from trialkit.protocol.model import Protocol
     from trialkit.protocol.text import Text
 
