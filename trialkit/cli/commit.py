@@ -70,7 +70,7 @@ def commit(trial: Path, *, draw: str, free_places: int | None) -> None:
                 f"Plan sha256:   {made.plan_hash}\nLedger's head: {made.head}\n{_what_next(made.folder)}",
                 f"{made.draw_id} er låst. Offentliggør dette fingeraftryk, og skriv det i referatet:\n\n"
                 f"    {groups}\n\nLæst højt:\n{_indented(aloud(made.fingerprint, 'da'))}\n\n"
-                f"Planens sha256:          {made.plan_hash}\nProtokollens seneste hash: {made.head}\n"
+                f"Planens fingeraftryk:   {made.plan_hash}\nLogbogens seneste hash: {made.head}\n"
                 f"{_what_next(made.folder)}",
             ),
             {
@@ -114,8 +114,8 @@ def witness(
     speech.show(
         speech.of(
             f"{name} has signed the {'record' if now.drawn else 'fingerprint'}.\nLedger's head: {new_head}",
-            f"{name} har underskrevet {'resultatet' if now.drawn else 'fingeraftrykket'}.\n"
-            f"Protokollens seneste hash: {new_head}",
+            f"{name} har underskrevet {'resultatfilen' if now.drawn else 'fingeraftrykket'}.\n"
+            f"Logbogens seneste hash: {new_head}",
         ),
         {"name": name, "stage": stage, "head": new_head},
     )
@@ -135,7 +135,7 @@ def open_source(trial: Path, *, source: int | None, value: str, draw: str) -> No
     speech.show(
         speech.of(
             f"Source {place} stands in the ledger.\nLedger's head: {head}",
-            f"Kilde {place} står i protokollen.\nProtokollens seneste hash: {head}",
+            f"Kilde {place} står i logbogen.\nLogbogens seneste hash: {head}",
         ),
         {"source": place, "head": head},
     )
@@ -148,7 +148,7 @@ def void(trial: Path, *, reason: str, draw: str) -> None:
     speech.show(
         speech.of(
             f"{folder.draw_id} is withdrawn: {reason}\nLedger's head: {head}\nIt can be committed again.",
-            f"{folder.draw_id} er trukket tilbage: {reason}\nProtokollens seneste hash: {head}\nDen kan låses igen.",
+            f"{folder.draw_id} er trukket tilbage: {reason}\nLogbogens seneste hash: {head}\nDen kan låses igen.",
         ),
         {"draw_id": folder.draw_id, "head": head, "reason": reason},
     )
@@ -185,7 +185,7 @@ def _make_key(path: Path) -> None:
     speech.show(
         speech.of(
             f"The key is in {path}; only the witness may have it. In the draft she is named with\n\n    {public}",
-            f"Nøglen ligger i {path}; kun vidnet må have den. I udkastet nævnes hun med\n\n    {public}",
+            f"Nøglen ligger i {path}; kun vidnet må have den. I udkastet angives vidnet med\n\n    {public}",
         ),
         {"file": str(path), "public_key": public},
     )

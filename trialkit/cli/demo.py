@@ -55,7 +55,7 @@ def demonstrate(folder: Path) -> None:
     throws = [secrets.randbelow(10) for _ in range(THROWS)]
     speech.note(rows(throws), rows(throws))
     made.folder.open(0, ",".join(map(str, throws)), moment())
-    _step("4. draw; the witnesses sign the record", "4. draw; vidnerne underskriver resultatet")
+    _step("4. draw; the witnesses sign the record", "4. draw; vidnerne underskriver resultatfilen")
     trial.ready(made.folder)
     drawn = made.folder.draw([{"kind": "rolls", "values": throws}], moment())
     _sign(made.folder, keys, "draw", drawn.record_hash)
@@ -123,8 +123,8 @@ def _where(folder: DrawFolder, lang: Lang) -> str:
     certificate = folder.path / ("certificate.html" if speech.lang == lang else f"certificate.{lang}.html")
     if lang == "da":
         return (
-            f"\nSe her:\n  {certificate}   attesten, til udskrift\n  {folder.path / 'record.json'}   resultatet, som enhver "
-            f"kan gøre efter\n  {folder.path / 'ledger.jsonl'}   hvert trin, kædet\n"
+            f"\nSe her:\n  {certificate}   attesten, til udskrift\n  {folder.path / 'record.json'}   resultatfilen, som enhver "
+            f"kan gøre efter\n  {folder.path / 'ledger.jsonl'}   logbogen: hvert trin, kædet\n"
             f"Gør det efter:  trialkit verify {folder.path}"
         )
     return (

@@ -39,7 +39,7 @@ def rehearse_draw(trial: Path, *, draw: str) -> None:
     pages = publish_pages(opened, folder)
     speech.note(
         "PRØVE (rehearsal): this decides nothing, and its seed was public beforehand.",
-        "PRØVE: dette afgør intet, og frøet var offentligt på forhånd.",
+        "PRØVE: dette afgør intet, og startværdien var offentlig på forhånd.",
     )
     _show(drawn, folder, pages)
 
@@ -99,7 +99,7 @@ def _from_file(file: Path) -> list[dict[str, Any]]:
             f"{file} is not evidence: it must be a JSON list with one object per source, as in section 4.3 of "
             "docs/spec/draw.md. Nothing was drawn.",
             {"file": str(file)},
-            da=f"{file} er ikke lodder: det skal være en JSON-liste med ét objekt pr. kilde som i afsnit 4.3 i "
+            da=f"{file} rummer ikke det tilfældige: det skal være en JSON-liste med ét objekt pr. kilde som i afsnit 4.3 i "
             "docs/spec/draw.md. Der er ikke trukket lod.",
         )
     return found
@@ -150,7 +150,7 @@ def _show(drawn: Draw, folder: DrawFolder, pages: Sequence[Path]) -> None:
         drawn.protocol["title"],
         *_result_lines(drawn.result),
         "",
-        speech.of("Record sha256: ", "Resultatets sha256: ") + drawn.record_hash,
+        speech.of("Record sha256: ", "Resultatfilens fingeraftryk: ") + drawn.record_hash,
         *(f"  {page}" for page in (folder.path / "record.json", folder.path / "ledger.jsonl", *pages)),
     ]
     speech.show(

@@ -61,12 +61,17 @@ def trialkit(
 
 
 @app.command(
-    help=_of("Begin a trial: a dialogue, a blank draft or a form.", "Begynd et forsøg: samtale, blanket eller skema.")
+    help=_of(
+        "Begin a trial: a dialogue, a blank draft or a form.", "Begynd et forsøg: samtale, tomt udkast eller skema."
+    )
 )
 def new(
     trial: Annotated[Path, typer.Argument(help=_of("The folder to make.", "Mappen, der skal laves."))],
     blank: Annotated[
-        bool, typer.Option(help=_of("A commented draft and a units file.", "Et udfyldeligt udkast og enhedsliste."))
+        bool,
+        typer.Option(
+            help=_of("A commented draft and a units file.", "Et tomt udkast med forklaringer og en enhedsliste.")
+        ),
     ] = False,
     form: Annotated[bool, typer.Option(help=_of("An XLSX form to fill in.", "Et XLSX-skema til udfyldelse."))] = False,
     filled: Annotated[
@@ -83,7 +88,7 @@ def new(
 @app.command(
     help=_of(
         "What is wrong with the draft, and what it can and cannot see.",
-        "Hvad der er galt, og hvad forsøget kan og ikke kan se.",
+        "Hvad der er galt med udkastet, og hvad forsøget kan og ikke kan se.",
     )
 )
 def check(
@@ -136,7 +141,7 @@ def seal(
 @app.command(
     help=_of(
         "Freeze the plan, print its fingerprint, open the ledger.",
-        "Lås planen, vis dens fingeraftryk, åbn protokollen.",
+        "Lås planen, vis dens fingeraftryk, åbn logbogen.",
     )
 )
 def commit(
@@ -155,7 +160,7 @@ def commit(
 
 @app.command(
     help=_of(
-        "A witness signs the fingerprint or the record.", "Et vidne underskriver fingeraftrykket eller resultatet."
+        "A witness signs the fingerprint or the record.", "Et vidne underskriver fingeraftrykket eller resultatfilen."
     )
 )
 def witness(
@@ -179,7 +184,7 @@ def witness(
     head: Annotated[
         str,
         typer.Option(
-            help=_of("The ledger's last hash as the witness saw it.", "Protokollens seneste hash, som vidnet så den.")
+            help=_of("The ledger's last hash as the witness saw it.", "Logbogens seneste hash, som vidnet så den.")
         ),
     ] = "",
     new_key: Annotated[
@@ -197,7 +202,7 @@ def witness(
 @app.command(
     "open",
     help=_of(
-        "Enter dice or a sealed secret into the ledger.", "Skriv terninger eller en åbnet hemmelighed i protokollen."
+        "Enter dice or a sealed secret into the ledger.", "Skriv terninger eller en åbnet hemmelighed i logbogen."
     ),
 )
 def open_(
@@ -218,7 +223,9 @@ def open_(
 
 
 @app.command(
-    help=_of("Withdraw a commitment before the chance is out.", "Træk en låst plan tilbage, før lodderne er kendt.")
+    help=_of(
+        "Withdraw a commitment before the chance is out.", "Træk en låst plan tilbage, før det tilfældige er kendt."
+    )
 )
 def void(
     reason: Annotated[str, typer.Option(help=_of("Why, in words.", "Hvorfor, med ord."))],
@@ -240,7 +247,7 @@ def void(
 def draw(
     trial: Folder = HERE,
     evidence: Annotated[
-        Path | None, typer.Option(help=_of("A JSON file with the evidence.", "En JSON-fil med lodderne."))
+        Path | None, typer.Option(help=_of("A JSON file with the evidence.", "En JSON-fil med det tilfældige."))
     ] = None,
     fetch: Annotated[
         bool, typer.Option(help=_of("Fetch the drand round from two relays.", "Hent drand-runden fra to servere."))
@@ -251,7 +258,11 @@ def draw(
     ] = None,
     rehearse: Annotated[
         bool,
-        typer.Option(help=_of("A rehearsal: PRØVE, with a published seed.", "En prøve: PRØVE, med offentligt frø.")),
+        typer.Option(
+            help=_of(
+                "A rehearsal: PRØVE, with a published seed.", "En prøve: mærket PRØVE, med offentliggjort startværdi."
+            )
+        ),
     ] = False,
     draw: DrawName = "",
     lang: Language = "",
@@ -293,7 +304,8 @@ def next_(
         ),
     ] = None,
     evidence: Annotated[
-        Path | None, typer.Option(help=_of("A JSON file with the other evidence.", "En JSON-fil med de øvrige lodder."))
+        Path | None,
+        typer.Option(help=_of("A JSON file with the other evidence.", "En JSON-fil med resten af det tilfældige.")),
     ] = None,
     draw: DrawName = "",
     lang: Language = "",
@@ -313,10 +325,10 @@ def next_(
 def verify(
     files: Annotated[
         list[Path],
-        typer.Argument(help=_of("Record, ledger, plan, or a folder.", "Resultat, protokol, plan eller en mappe.")),
+        typer.Argument(help=_of("Record, ledger, plan, or a folder.", "Resultatfil, logbog, plan eller en mappe.")),
     ],
     head: Annotated[
-        str, typer.Option(help=_of("A ledger head somebody kept.", "En protokolhash, som nogen har gemt."))
+        str, typer.Option(help=_of("A ledger head somebody kept.", "En hash fra logbogen, som nogen har gemt."))
     ] = "",
     lang: Language = "",
     json: ForMachines = False,
@@ -326,10 +338,10 @@ def verify(
     verify_files(files, head=head)
 
 
-@app.command(help=_of("Replay the specification's vectors.", "Afspil specifikationens prøver."))
+@app.command(help=_of("Replay the specification's vectors.", "Kør specifikationens kontroltal igen."))
 def selftest(
     vectors: Annotated[
-        Path | None, typer.Option(help=_of("A vector file of the same form.", "En fil af samme form."))
+        Path | None, typer.Option(help=_of("A vector file of the same form.", "En fil med kontroltal af samme form."))
     ] = None,
     lang: Language = "",
     json: ForMachines = False,

@@ -72,8 +72,8 @@ def _in_folder(folder: Path) -> list[Evidence]:
             f"{folder} holds no draw: there is no ledger.jsonl in it or in draws/. Give a record, a ledger or a trial's "
             "folder after `trialkit commit`.",
             {"folder": str(folder)},
-            da=f"{folder} rummer ingen lodtrækning: der er ingen ledger.jsonl i den eller i draws/. Angiv et resultat, "
-            "en protokol eller et forsøgs mappe efter `trialkit commit`.",
+            da=f"{folder} rummer ingen lodtrækning: der er ingen ledger.jsonl i den eller i draws/. Angiv en resultatfil, "
+            "en logbog eller et forsøgs mappe efter `trialkit commit`.",
         )
     plan = next((path for path in (folder / "plan.json", folder / "../../plan.json") if path.is_file()), None)
     return [
@@ -97,14 +97,14 @@ def _loose(paths: Sequence[Path]) -> Evidence:
             raise UsageError(
                 f"{path} is a second {kind}; a verdict is about one. Give one record, one ledger and at most one plan.",
                 {"file": str(path), "kind": kind},
-                da=f"{path} er nummer to af slagsen {kind}; en dom gælder én. Giv ét resultat (record), én protokol "
+                da=f"{path} er nummer to af slagsen {kind}; en kontrol gælder én. Giv én resultatfil (record), én logbog "
                 "(ledger) og højst én plan.",
             )
         kinds[kind] = data
     if "record" not in kinds and "ledger" not in kinds:
         raise UsageError(
             "A plan alone proves nothing about a draw. Give the record or the ledger too.",
-            da="En plan alene siger intet om en lodtrækning. Giv også resultatet eller protokollen.",
+            da="En plan alene siger intet om en lodtrækning. Giv også resultatfilen eller logbogen.",
         )
     return Evidence(name=paths[0].name, record=kinds.get("record"), ledger=kinds.get("ledger"), plan=kinds.get("plan"))
 
@@ -136,7 +136,7 @@ def _tell(evidence: Evidence, head: str) -> int:
     if bound is not None:
         lines.append(f"  {_about_plan(bound)}")
     if evidence.record is not None and not verdict.failure:
-        lines.append(speech.of("  Record sha256: ", "  Resultatets sha256: ") + _sha256(evidence.record))
+        lines.append(speech.of("  Record sha256: ", "  Resultatfilens fingeraftryk: ") + _sha256(evidence.record))
     facts = {
         "name": evidence.name,
         "verdict": headline(verdict, "en"),
@@ -173,7 +173,7 @@ def replay_vectors(vectors: Path | None) -> None:
         raise UsageError(
             f"{vectors} is not a vector file: {error}. Give a file in the form of draw_vectors.json.",
             {"file": str(vectors)},
-            da=f"{vectors} er ikke en prøvefil: {error}. Giv en fil af samme form som draw_vectors.json.",
+            da=f"{vectors} er ikke en fil med kontroltal: {error}. Giv en fil af samme form som draw_vectors.json.",
         ) from None
     bls = drand.available()
     if not bls:

@@ -77,7 +77,7 @@ def opened_otherwise(source: int) -> DrawError:
         f"Other throws of source {source} stand in the ledger already. The first that everybody heard are the ones "
         "that count; a second set would let somebody choose.",
         {"source": source},
-        da=f"Der står allerede andre kast for kilde {source} i protokollen. De første, som alle hørte, gælder; et nyt "
+        da=f"Der står allerede andre kast for kilde {source} i logbogen. De første, som alle hørte, gælder; et nyt "
         "sæt ville lade nogen vælge.",
         code="E_REROLL",
     )
@@ -145,7 +145,7 @@ def late(place: int, late: bool) -> DrawError:
             "blev ikke indført og set før drand-runden",
         )
         if late
-        else ("are not those that stand in the ledger", "er ikke dem, der står i protokollen")
+        else ("are not those that stand in the ledger", "er ikke dem, der står i logbogen")
     )
     return DrawError(
         f"The throws of source {place} {why}, so whoever typed them could choose, and nothing was drawn. Enter the dice "
@@ -162,7 +162,7 @@ def another_protocol(path: Path, found: str, live: str) -> DrawError:
         f"{path} is not what was committed: its fingerprint is {found}, and the ledger names {live}. Drawing by it "
         "would draw something nobody agreed to. Bring back the file.",
         {"file": str(path), "found": found, "committed": live},
-        da=f"{path} er ikke den, der blev låst: dens fingeraftryk er {found}, og protokollen nævner {live}. En "
+        da=f"{path} er ikke den, der blev låst: dens fingeraftryk er {found}, og logbogen nævner {live}. En "
         "lodtrækning efter den ville trække noget, ingen har aftalt. Find den rigtige fil frem.",
         code="E_PROTOCOL_HASH",
     )
