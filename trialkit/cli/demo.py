@@ -95,6 +95,7 @@ def _decided(draft: Path) -> dict[str, str]:
     for pattern, written in (
         (r"(?m)^(  en: Who gets .*)$", r"\1 (demonstration)"),
         (r"(?m)^(  da: Hvem får .*)$", r"\1 (demonstration)"),
+        (r"(?m)^version: .*$", r"\g<0>\nsynthetic: yes"),
         (r"status: awaiting, what: the lottery itself", "status: approved, what: the lottery itself (made up)"),
         (r"names: \[\], needed: 0", f"names: [{named}], needed: {len(WITNESSES)}"),
         (r"(?m)^    - \{drand: .*\n", ""),

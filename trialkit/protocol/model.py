@@ -23,7 +23,7 @@ from trialkit.protocol.outcomes import (
     Teams,
 )
 from trialkit.protocol.terms import Accepts, Approval, Budget, Case, Privacy
-from trialkit.protocol.text import ById, Name, Part, Text, Words, refused, slug
+from trialkit.protocol.text import ById, Name, Part, Text, Words, YesNo, refused, slug
 from trialkit.protocol.units import (
     Arm,
     Aside,
@@ -113,6 +113,7 @@ class Protocol(Part):
     budget: Budget = Budget()
     approvals: tuple[Approval, ...] = ()
     accepts: Accepts | None = None
+    synthetic: YesNo = False  # units or outcomes are made up: every page says so
     case: Case | None = None
 
     @model_validator(mode="after")

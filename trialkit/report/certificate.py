@@ -106,7 +106,7 @@ def masthead(drawn: Drawn, plan: Mapping[str, Any] | None, case: Mapping[str, An
         "protocol_hash": digest(drawn.protocol),
         "case": given,
         "rehearsal": drawn.rehearsal,
-        "synthetic": bool((plan or {}).get("synthetic") or filed.get("synthetic")),
+        "synthetic": bool(promised.get("synthetic") or (plan or {}).get("synthetic") or filed.get("synthetic")),
         "outside": listing(sorted(outside(plan), key=danish_key), drawn.lang),
     }
 
