@@ -27,10 +27,11 @@
         ["label", "drawn"],
         ["person", "assigned_to"],
       ];
-    const found = [["id", "unit"]];
+    const found = design.kind === "lottery" ? [["position", "position"]] : [];
+    found.push(["id", "unit"]);
     if (design.level === "cluster") found.push(["cluster", "cluster"]);
     if (["blocked", "matched", "blocked_wedge"].includes(design.kind)) found.push(["block", "block"]);
-    if (design.kind === "lottery") found.push(["tier", "tier"], ["position", "position"]);
+    if (design.kind === "lottery") found.push(["tier", "tier"]);
     found.push(["label", "drawn"]);
     return found;
   }
