@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -16,6 +16,7 @@ import numpy as np
 
 from trialkit.canonical import digest, jcs, parse
 from trialkit.design.compile import build, not_drawn
+from trialkit.design.observed import observed
 from trialkit.design.parts_design import PartsDesign
 from trialkit.design.places import DrawKey, draws
 from trialkit.design.sequential import SequentialDesign
@@ -33,8 +34,12 @@ from trialkit.protocol.plan import from_plan, plan, plan_hash
 from trialkit.registers.read import read_table
 from trialkit.units import Units
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the records' database is loaded when it is asked for, not by every step of a draw
     from trialkit.power.candidates import Frame, Places
+    from trialkit.records.entry import Receipt
+    from trialkit.records.snapshot import Snapshot
+    from trialkit.records.store import Store
+    from trialkit.records.tabulate import Tabulation
 
 _SEED: Final = 20120201  # of the draws that stand in for an enumeration where allocations are too many to list
 
@@ -210,16 +215,7 @@ class Trial:
         DrawError
             ``E_APPROVAL``: an approval is missing; ``E_PLAN``: ``plan.json`` was changed.
         """
-        bound = folder.protocol.get("plan_hash")
-        if bound and bound != plan_hash(self.plan):
-            raise DrawError(
-                f"plan.json is not the plan that was committed (its digest is {plan_hash(self.plan)}, the fingerprint "
-                f"binds {bound}). Outcomes or analysis may have been changed after the promise. Bring back the file.",
-                {"found": plan_hash(self.plan), "bound": bound},
-                da=f"plan.json er ikke den plan, der blev låst (dens fingeraftryk er {plan_hash(self.plan)}, men {bound} er "
-                "bundet). Udfald eller analyse kan være ændret efter løftet. Find den rigtige fil frem.",
-                code="E_PLAN",
-            )
+        self._check_bound(folder)
         if missing := [one for one in self.protocol.approvals if one.status != "approved"]:
             en = "; ".join(f"{one.by} ({one.what.told('en') if one.what else one.status})" for one in missing)
             da = "; ".join(f"{one.by} ({one.what.told('da') if one.what else one.status})" for one in missing)
@@ -250,6 +246,166 @@ class Trial:
         folder = DrawFolder(self.folder / "draws" / said["draw_id"])
         folder.commit(prepare(said), moment)
         return folder, folder.draw([{"kind": "published"}], moment)
+
+    @property
+    def records(self) -> Store:
+        """Everything that was received, in ``trial.db``; the file is made by the first `record`."""
+        from trialkit.records.store import Store
+
+        return Store(self.folder / "trial.db", self.binding.protocol)
+
+    def record(
+        self,
+        file: Path,
+        *,
+        by: str,
+        moment: datetime,
+        why: str = "",
+        outcome: str = "",
+        encoding: str | None = None,
+        sheet: str | None = None,
+    ) -> Receipt:
+        """Take in a file of counts or of children, whole or not at all; parameters as `records.intake.receive`
+        and `records.store.Store.append` explain them.
+
+        Raises
+        ------
+        RecordError
+            Every fault of the file, or why the records cannot take it.
+        """
+        from trialkit.records.intake import receive
+
+        received = receive(file, self.binding, self._everybody(), outcome=outcome, encoding=encoding, sheet=sheet)
+        return self.records.append(received, by=by, moment=moment, why=why)
+
+    def freeze(self, moment: datetime, *, by: str, as_of: date | None = None) -> Snapshot:
+        """Freeze what was known at the end of a day (left out: of the last batch's) into ``snapshots/``.
+
+        Raises
+        ------
+        RecordError
+            ``E_NO_RECORDS``: nothing was known by then; ``E_AS_OF``: the day is still to come.
+        DrawError
+            ``E_NOT_COMMITTED``: no plan is committed; ``E_PLAN``, ``E_RECORD_HASH``: plan or draw was changed.
+        """
+        from trialkit.records.frozen import freeze
+
+        document = self.plan if self.binding.drawn else self._plan_document(self.population())
+        return freeze(
+            self.records,
+            self._snapshots,
+            self.binding,
+            plan_hash=plan_hash(document),
+            draws=self._drawn(),
+            by=by,
+            moment=moment,
+            as_of=as_of,
+        )
+
+    @property
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """The frozen data, in the order they were frozen; each is checked as it is opened."""
+        from trialkit.records.frozen import frozen
+
+        return frozen(self.records, self._snapshots)
+
+    def snapshot(self, name: str = "") -> Snapshot:
+        """The snapshot whose digest begins with ``name``; without a name the newest.
+
+        Raises
+        ------
+        RecordError
+            ``E_SNAPSHOT``: there is no single one, or a file of one was changed.
+        """
+        from trialkit.records.frozen import chosen
+
+        return chosen(self.snapshots, name)
+
+    def panel(
+        self, outcome: str = "", *, snapshot: str | None = None, as_of: date | None = None, pilots: bool = False
+    ) -> Tabulation:
+        """One outcome by unit and period.
+
+        Parameters
+        ----------
+        outcome : its id; left out, the primary one
+        snapshot : the beginning of a digest, or empty for the newest; left out, live data that are not frozen
+        as_of : of live data, what was known at the end of this day
+        pilots : with the units whose arm no lot decided
+        """
+        from trialkit.records import tabulate
+
+        protocol, people = self.binding, self.population()
+        what = tabulate.promised(protocol, outcome)
+        units = [*people.units.ids, *(unit.id for unit in people.outside if pilots)]
+        frozen = None if snapshot is None else self.snapshot(snapshot)
+        return tabulate.tabulate(
+            frozen.cells if frozen else tabulate.cells(self.records.newest(what.id, as_of=as_of), protocol),
+            protocol,
+            what,
+            units,
+            labels=self.labels(),
+            synthetic=frozen.synthetic if frozen else self.records.synthetic,
+            snapshot=frozen.digest if frozen else "",
+        )
+
+    def labels(self) -> dict[str, str] | None:
+        """The wave or arm of each unit as it was drawn, or entered where nothing was drawn; None before the draw."""
+        if not self.binding.drawn:
+            seen = observed(self.binding, self.population().units)
+            return dict(zip(seen.units.ids, seen.waves, strict=True))
+        found = {
+            unit["id"]: unit["label"]
+            for one in self._official()
+            if one.record_bytes
+            for unit in parse(one.record_bytes)["result"].get("allocation", ())
+        }
+        return found or None
+
+    @cached_property
+    def binding(self) -> Protocol:
+        """What outcomes are counted by: the committed plan, or the draft while nothing is committed."""
+        return self.promised if (self.folder / "plan.json").is_file() else self.protocol
+
+    @property
+    def _snapshots(self) -> Path:
+        return self.folder / "snapshots"
+
+    def _everybody(self) -> Units:
+        """All units somebody may report on: drawn, pilots and left out; none where people come one by one."""
+        if self.binding.design in ("place_lottery", "rolling_lottery"):
+            return Units(())
+        people = self.population()
+        asides = [one.unit for one in people.left_out]
+        return Units.of([*people.units, *people.outside, *asides], areas=people.units.areas)
+
+    def _official(self) -> list[DrawFolder]:
+        """The draws that are not rehearsals."""
+        return [one for one in self.drawings() if REHEARSAL_ID not in one.draw_id]
+
+    def _drawn(self) -> list[tuple[str, str]]:
+        """(draw_id, record_hash) of each official draw, after seeing that plan and record are those that were bound."""
+        found = []
+        for one in self._official():
+            self._check_bound(one)
+            if drawn := one.story().drawn:
+                if not one.record_bytes or digest(parse(one.record_bytes)) != drawn:
+                    raise _another_record(one, drawn)
+                found.append((one.draw_id, drawn))
+        return found
+
+    def _check_bound(self, folder: DrawFolder) -> None:
+        """Refuse a plan that is not the one a draw was committed by."""
+        bound = folder.protocol.get("plan_hash")
+        if bound and bound != plan_hash(self.plan):
+            raise DrawError(
+                f"plan.json is not the plan that was committed (its digest is {plan_hash(self.plan)}, the fingerprint "
+                f"binds {bound}). Outcomes or analysis may have been changed after the promise. Bring back the file.",
+                {"found": plan_hash(self.plan), "bound": bound},
+                da=f"plan.json er ikke den plan, der blev låst (dens fingeraftryk er {plan_hash(self.plan)}, men {bound} er "
+                "bundet). Udfald eller analyse kan være ændret efter løftet. Find den rigtige fil frem.",
+                code="E_PLAN",
+            )
 
     def _check_feasible(self, people: Population) -> None:
         """Refuse a design that cannot answer its question, unless the draft accepts that in words."""
@@ -353,6 +509,17 @@ class Trial:
         return Committed(
             draw_id=key.id, fingerprint=digest(protocol), plan_hash=plan_hash(document), head=head, folder=folder
         )
+
+
+def _another_record(folder: DrawFolder, drawn: str) -> DrawError:
+    return DrawError(
+        f"The record of {folder.draw_id} is not the one the ledger names ({drawn}), so nobody knows which draw the data "
+        "belong to. Bring back record.json; `trialkit verify` says what is wrong.",
+        {"draw_id": folder.draw_id, "drawn": drawn},
+        da=f"Resultatet af {folder.draw_id} er ikke det, protokollen nævner ({drawn}), så ingen ved, hvilken lodtrækning "
+        "data hører til. Find record.json frem igen; `trialkit verify` siger, hvad der er galt.",
+        code="E_RECORD_HASH",
+    )
 
 
 def _which(ids: list[str], name: str = "") -> UsageError:

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -349,6 +350,64 @@ def selftest(
     from trialkit.cli.verify import replay_vectors
 
     replay_vectors(vectors)
+
+
+@app.command(
+    help=_of(
+        "Take in a file of counts or of children, whole or not at all.",
+        "Indlæs en fil med optællinger eller med børn, hel eller slet ikke.",
+    )
+)
+def record(
+    file: Annotated[Path, typer.Option("--from", help=_of("The file: CSV or a sheet.", "Filen: CSV eller regneark."))],
+    by: Annotated[str, typer.Option(help=_of("Whose role or code.", "Hvem: en rolle eller kode."))],
+    trial: Folder = HERE,
+    correct: Annotated[
+        str, typer.Option(help=_of("Why known values change.", "Hvorfor kendte tal ændres."), show_default=False)
+    ] = "",
+    outcome: Annotated[
+        str,
+        typer.Option(
+            help=_of(
+                "The outcome, where no column names it; else the primary.", "Udfaldet, hvis ingen kolonne nævner det."
+            ),
+            show_default=False,
+        ),
+    ] = "",
+    encoding: Annotated[
+        str, typer.Option(help=_of("Of a file not in UTF-8, e.g. cp1252.", "Hvis ikke UTF-8, fx cp1252."))
+    ] = "",
+    sheet: Annotated[str, typer.Option(help=_of("Of a workbook.", "Arket i en projektmappe."))] = "",
+    lang: Language = "",
+    json: ForMachines = False,
+) -> None:
+    from trialkit.cli.record import record as take_in
+
+    take_in(trial, file=file, by=by, correct=correct, outcome=outcome, encoding=encoding, sheet=sheet)
+
+
+@app.command(
+    help=_of(
+        "Freeze the data as known at the end of a day; print the digest.",
+        "Frys data, som de var kendt ved udgangen af en dag; vis fingeraftrykket.",
+    )
+)
+def freeze(
+    by: Annotated[str, typer.Option(help=_of("Whose role or code.", "Hvem: en rolle eller kode."))],
+    trial: Folder = HERE,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help=_of("The day; left out, that of the newest data.", "Dagen; ellers den seneste med data."),
+        ),
+    ] = None,
+    lang: Language = "",
+    json: ForMachines = False,
+) -> None:
+    from trialkit.cli.record import freeze as lock
+
+    lock(trial, by=by, as_of=as_of.date() if as_of else None)
 
 
 @app.command(

@@ -1,0 +1,1 @@
+"""Afterwards we saw ..."""

@@ -1,0 +1,377 @@
+"""The records: every value ever received, with who, when and why it changed.
+
+One SQLite file, one process writing at a time.  A file becomes one batch, and a batch one transaction: killed at any
+point, the records are what they were before it or after it.  A correction is a new version that names the one before;
+"as of" a day is what was known at its end.  No clock is read here: every step takes the moment it happens at.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+
+from sqlalchemy import Connection, NullPool, create_engine, func, insert, select
+from sqlalchemy.exc import DBAPIError
+
+from trialkit import chain
+from trialkit.canonical import NO_HASH, jcs, parse, text_fault
+from trialkit.draw.refusals import stamp
+from trialkit.errors import Fault, RecordError
+from trialkit.records import refusals, schema
+from trialkit.records.audit import Audit, audited
+from trialkit.records.digests import child_line, following, measurement_line
+from trialkit.records.entry import Measurement, Receipt, Received, Version
+from trialkit.records.schema import AUDIT, CHILD, MEASUREMENT
+from trialkit.registers.cpr import holds_cpr
+
+FORMAT: Final = "trialkit-records/1"
+PATIENCE: Final = 30.0  # seconds to wait while another process writes its batch
+SHOWN: Final = 20  # cells listed in one refusal
+
+Row = dict[str, Any]
+CellKey = tuple[str, str, str]  # outcome, unit, period
+
+
+class _Known(NamedTuple):
+    """The newest version of a cell."""
+
+    seq: int
+    numerator: str | None
+    denominator: str | None
+
+    @property
+    def value(self) -> tuple[str | None, str | None]:
+        return self.numerator, self.denominator
+
+
+@dataclass(frozen=True)
+class Store:
+    """The records of one trial.
+
+    Parameters
+    ----------
+    path : ``trial.db``; made by the first batch
+    trial : the protocol's id, which the file must carry
+    patience : seconds to wait for another process
+    """
+
+    path: Path
+    trial: str
+    patience: float = PATIENCE
+
+    def append(self, received: Received, *, by: str, moment: datetime, why: str = "") -> Receipt:
+        """Keep what a file said, as one batch.
+
+        A cell (outcome, unit, period) that is known gets a new version where the file says something else; that is a
+        correction and needs ``why``, except where nothing had been reported before.  Children are counted into cells
+        by the database; a file of children holds all of a unit and month that it holds one of.
+
+        Parameters
+        ----------
+        by : a role or code; never checked against a list of people
+        moment : when it is recorded
+        why : the reason for a correction
+
+        Raises
+        ------
+        RecordError
+            ``E_REPEATED``: the same bytes came before, and no reason is given.  ``E_CORRECTION``: known values would
+            change without a reason.  ``E_SYNTHETIC``: made-up numbers beside real ones.  ``E_RECORD_TIME``: earlier
+            than the last entry.  ``E_CPR``, ``E_TEXT``: in ``by``, ``why`` or the file's name.  ``E_BUSY``,
+            ``E_DISK``, ``E_OTHER_TRIAL``, ``E_SCHEMA``, ``E_NOT_RECORDS``.
+        """
+        for what, text in (("--by", by), ("--correct", why), ("the file's name", received.file)):
+            _check_text(what, text, needed=what != "--correct")
+        with self._writing(by, moment) as (db, last):
+            self._check_new(db, received, why)
+            batch = _Batch(db, last, received)
+            batch.add_children()
+            batch.add_measurements(known=_newest(db), why=why)
+            return batch.close(by=by, time=stamp(moment), why=why)
+
+    def note_freeze(self, snapshot: str, as_of: str, *, by: str, moment: datetime) -> str:
+        """Enter that a snapshot was frozen; the chain's head.  The same snapshot is entered once."""
+        _check_text("--by", by, needed=True)
+        with self._writing(by, moment) as (db, last):
+            if any(entry.get("snapshot") == snapshot for entry in _entries(db)):
+                return str(last["hash"])
+            body = {"kind": "freeze", "by": by, "snapshot": snapshot, "as_of": as_of, "time": stamp(moment)}
+            return _enter(db, body, last)
+
+    def entries(self) -> list[dict[str, Any]]:
+        """The audit chain, oldest first; empty before the first batch."""
+        if not self.path.is_file():
+            return []
+        with self.reading() as db:
+            return _entries(db)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the numbers are made up; the first batch decides for all."""
+        return any(entry.get("synthetic") is True for entry in self.entries())
+
+    @property
+    def last_day(self) -> date:
+        """The day (UTC) of the newest batch.
+
+        Raises
+        ------
+        RecordError
+            ``E_NO_RECORDS``: there is none.
+        """
+        batches = [entry["time"] for entry in self.entries() if entry["kind"] == "batch"]
+        if not batches:
+            raise refusals.nothing_recorded(self.path.name)
+        return date.fromisoformat(batches[-1][:10])
+
+    def newest(self, outcome: str = "", *, as_of: date | datetime | None = None) -> list[Version]:
+        """What was known of every cell at the end of a day (UTC), or at a moment; of one outcome, or of all."""
+        with self.reading() as db:
+            return _versions(db, _newest_seqs(_last_batch(db, as_of)), outcome=outcome)
+
+    def history(self, outcome: str, unit: str, period: str) -> list[Version]:
+        """Every version of one cell, oldest first."""
+        with self.reading() as db:
+            every = select(MEASUREMENT.c.seq).where(MEASUREMENT.c.unit == unit, MEASUREMENT.c.period == period)
+            return _versions(db, every, outcome=outcome)
+
+    def verify(self, *, head: str = "") -> Audit:
+        """Whether every row and entry is as it was kept; ``head`` is a hash somebody noted down earlier."""
+        try:
+            with self.reading() as db:
+                return audited(db, head=head)
+        except RecordError as error:
+            if error.code not in ("E_NOT_RECORDS", "E_SCHEMA", "E_RECORD"):
+                raise
+            return Audit(faults=(Fault(en=error.message, da=error.told("da"), code=error.code),))
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A consistent view of records that are there and are this trial's.
+
+        Raises
+        ------
+        RecordError
+            ``E_NO_RECORDS``, ``E_NOT_RECORDS``, ``E_SCHEMA``, ``E_OTHER_TRIAL``, ``E_BUSY``.
+        """
+        if not self.path.is_file():
+            raise refusals.nothing_recorded(self.path.name)
+        with self._connected("rw", "BEGIN") as db:
+            if schema.is_empty(db):
+                raise refusals.nothing_recorded(self.path.name)
+            self._check(db)
+            yield db
+
+    @contextmanager
+    def _writing(self, by: str, moment: datetime) -> Iterator[tuple[Connection, dict[str, Any]]]:
+        """The database, held alone, and its last entry; all or nothing of what is done inside is kept."""
+        with self._connected("rwc", "BEGIN IMMEDIATE") as db:
+            if schema.is_empty(db):
+                schema.create(db)
+                body = {"format": FORMAT, "kind": "open", "by": by, "trial": self.trial, "time": stamp(moment)}
+                _enter(db, body, None)
+            self._check(db)
+            last = _last(db)
+            if stamp(moment) < last["time"]:
+                raise refusals.clock_back(stamp(moment), last["time"])
+            yield db, last
+
+    @contextmanager
+    def _connected(self, mode: str, begin: str) -> Iterator[Connection]:
+        def connect() -> sqlite3.Connection:
+            uri = f"file:{quote(str(self.path))}?mode={mode}"
+            return sqlite3.connect(uri, uri=True, timeout=self.patience, isolation_level=None)
+
+        engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+        try:
+            with engine.connect() as db:
+                db.exec_driver_sql("PRAGMA synchronous = EXTRA")  # the journal's end, too, survives a loss of power
+                db.exec_driver_sql(begin)
+                yield db
+                db.commit()
+        except DBAPIError as error:
+            raise self._told(error) from None
+        finally:
+            engine.dispose()
+
+    def _check(self, db: Connection) -> None:
+        schema.check(db, self.path.name)
+        first = db.execute(select(AUDIT.c.line).where(AUDIT.c.seq == 0)).scalar_one_or_none()
+        named = re.search(r'"trial":"([^"]*)"', first or "")
+        if named is None:
+            raise refusals.not_records(self.path.name)
+        if named[1] != self.trial:
+            raise refusals.other_trial(self.path.name, named[1], self.trial)
+
+    def _check_new(self, db: Connection, received: Received, why: str) -> None:
+        """Refuse the same bytes again, and made-up numbers beside real ones."""
+        for entry in _entries(db):
+            if entry["kind"] != "batch":
+                continue
+            if entry["sha256"] == received.sha256 and not why:
+                raise refusals.taken_in_already(received.file, entry["file"], entry["time"], entry["seq"])
+            if entry["synthetic"] != received.synthetic:
+                raise refusals.mixed(received.file, received.synthetic)
+
+    def _told(self, error: DBAPIError) -> RecordError:
+        """What the database says, in words."""
+        name = str(getattr(error.orig, "sqlite_errorname", ""))
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            return refusals.busy(self.path.name)
+        if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
+            return refusals.no_room(self.path.name, str(error.orig))
+        if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+            return refusals.not_records(self.path.name)
+        return refusals.broken_rule(self.path.name, str(error.orig))
+
+
+class _Batch:
+    """One file on its way into the tables: rows, each bound to the one before, then the entry that binds them all."""
+
+    def __init__(self, db: Connection, last: Mapping[str, Any], received: Received) -> None:
+        self.db, self.last, self.received = db, last, received
+        self.seq = int(last["seq"]) + 1
+        self.digest = bytes.fromhex(last["hash"])
+        self.children = self.new = self.corrected = self.unchanged = 0
+
+    def add_children(self) -> None:
+        rows: list[Row] = []
+        for seq, child in enumerate(self.received.children, start=_next(self.db, CHILD.c.seq)):
+            row = {"seq": seq, "batch": self.seq, **dict(child)}
+            row["event"] = int(child.event)
+            row["digest"] = self.digest = following(self.digest, child_line(row))
+            rows.append(row)
+        if rows:
+            self.db.execute(insert(CHILD), rows)
+        self.children = len(rows)
+
+    def add_measurements(self, *, known: dict[CellKey, _Known], why: str) -> None:
+        """A version for every cell that is new or says something else than what is ``known``."""
+        given = [*self.received.measurements, *self._counted()]
+        changes = [(one, known[one.cell]) for one in given if one.cell in known and known[one.cell].value != one.value]
+        if (silent := [pair for pair in changes if pair[1].numerator is not None]) and not why:
+            raise _unannounced(self.received.file, silent)
+        rows: list[Row] = []
+        seq = _next(self.db, MEASUREMENT.c.seq)
+        for one in given:
+            before = known.get(one.cell)
+            if before is not None and before.value == one.value:
+                self.unchanged += 1
+                continue
+            row = {"seq": seq, "batch": self.seq, **dict(one), "corrects": None if before is None else before.seq}
+            row["digest"] = self.digest = following(self.digest, measurement_line(row))
+            known[one.cell] = _Known(seq, one.numerator, one.denominator)
+            rows.append(row)
+            seq += 1
+        if rows:
+            self.db.execute(insert(MEASUREMENT), rows)
+        self.corrected = sum(row["corrects"] is not None for row in rows)
+        self.new = len(rows) - self.corrected
+
+    def _counted(self) -> list[Measurement]:
+        """The batch's children by outcome, unit and period, as the database counts them."""
+        cell = (CHILD.c.outcome, CHILD.c.unit, CHILD.c.period)
+        counted = select(*cell, func.sum(CHILD.c.event), func.count()).where(CHILD.c.batch == self.seq)
+        if not self.children:
+            return []
+        return [
+            Measurement(outcome=outcome, unit=unit, period=period, numerator=str(events), denominator=str(children))
+            for outcome, unit, period, events, children in self.db.execute(counted.group_by(*cell).order_by(*cell))
+        ]
+
+    def close(self, *, by: str, time: str, why: str) -> Receipt:
+        """Enter the batch into the audit chain: file, counts and the last row's digest, which depends on every row."""
+        file, written = self.received, self.new + self.corrected
+        body: dict[str, Any] = {"kind": "batch", "by": by, "time": time, "file": file.file, "sha256": file.sha256}
+        body |= {"synthetic": file.synthetic, "rows_digest": self.digest.hex()}
+        body |= {"measurements": written, "children": self.children, "unchanged": self.unchanged}
+        body |= {"why": why} if why else {}
+        head = _enter(self.db, body, self.last)
+        counts = {name: getattr(self, name) for name in ("new", "corrected", "unchanged", "children")}
+        return Receipt(batch=self.seq, head=head, synthetic=file.synthetic, **counts)
+
+
+def _enter(db: Connection, body: Mapping[str, Any], last: Mapping[str, Any] | None) -> str:
+    """Append an entry to the audit chain; its hash."""
+    seq, prev = (0, NO_HASH) if last is None else (int(last["seq"]) + 1, str(last["hash"]))
+    entry = chain.linked(body, seq=seq, prev=prev)
+    db.execute(insert(AUDIT), [{"seq": seq, "time": body["time"], "line": jcs(entry).decode()}])
+    return str(entry["hash"])
+
+
+def _entries(db: Connection) -> list[dict[str, Any]]:
+    return [parse(line.encode()) for line in db.execute(select(AUDIT.c.line).order_by(AUDIT.c.seq)).scalars()]
+
+
+def _last(db: Connection) -> dict[str, Any]:
+    line = db.execute(select(AUDIT.c.line).order_by(AUDIT.c.seq.desc()).limit(1)).scalar_one()
+    found: dict[str, Any] = parse(line.encode())
+    return found
+
+
+def _next(db: Connection, seq: Any) -> int:
+    """The number of the next row; rows count from 1."""
+    return int(db.execute(select(func.coalesce(func.max(seq), 0))).scalar_one()) + 1
+
+
+def _last_batch(db: Connection, as_of: date | datetime | None) -> int:
+    """Number of the last entry made by the end of a day or by a moment; entries' times never decrease."""
+    if as_of is None:
+        return int(_last(db)["seq"])
+    until = stamp(as_of) if isinstance(as_of, datetime) else f"{as_of.isoformat()}T23:59:59Z"
+    return int(db.execute(select(func.coalesce(func.max(AUDIT.c.seq), 0)).where(AUDIT.c.time <= until)).scalar_one())
+
+
+def _newest_seqs(last_batch: int) -> Any:
+    """A query for the numbers of the newest version of every cell among batches up to ``last_batch``."""
+    cell = (MEASUREMENT.c.outcome, MEASUREMENT.c.unit, MEASUREMENT.c.period)
+    return select(func.max(MEASUREMENT.c.seq)).where(MEASUREMENT.c.batch <= last_batch).group_by(*cell)
+
+
+def _newest(db: Connection) -> dict[CellKey, _Known]:
+    """The newest version of every cell."""
+    m = MEASUREMENT.c
+    found = db.execute(
+        select(m.outcome, m.unit, m.period, m.seq, m.numerator, m.denominator).where(
+            m.seq.in_(_newest_seqs(int(_last(db)["seq"])))
+        )
+    )
+    return {(row[0], row[1], row[2]): _Known(*row[3:]) for row in found}
+
+
+def _versions(db: Connection, seqs: Any, *, outcome: str = "") -> list[Version]:
+    """The versions with these numbers, by outcome, unit, period and age, each with what its batch's entry says."""
+    query = select(MEASUREMENT).where(MEASUREMENT.c.seq.in_(seqs))
+    if outcome:
+        query = query.where(MEASUREMENT.c.outcome == outcome)
+    entries = {entry["seq"]: entry for entry in _entries(db)}
+    found = []
+    for row in db.execute(query).mappings():
+        entry, members = entries[row["batch"]], {key: value for key, value in row.items() if key != "digest"}
+        told = {"recorded": entry["time"], "by": entry["by"], "file": entry["file"], "why": entry.get("why", "")}
+        found.append(Version(**members, **told))
+    return sorted(found, key=lambda one: (*(part.encode() for part in one.cell), one.seq))
+
+
+def _check_text(what: str, text: str, *, needed: bool) -> None:
+    if holds_cpr(text):
+        raise refusals.holds_a_cpr(what)
+    if (text or needed) and (why := text_fault(text)):
+        raise refusals.unfit(what, text, why)
+
+
+def _unannounced(file: str, silent: Sequence[tuple[Measurement, _Known]]) -> RecordError:
+    places = [" ".join(one.cell) for one, _ in silent]
+    told = [f"  {' '.join(one.cell)}: {_shown(before.value)} -> {_shown(one.value)}" for one, before in silent[:SHOWN]]
+    return refusals.unannounced(file, places, told)
+
+
+def _shown(value: tuple[str | None, str | None]) -> str:
+    return "-" if value[0] is None else f"{value[0]}/{value[1]}"
