@@ -21,7 +21,8 @@ def shown(question: Question, value: Any, lang: Lang, *, known: Mapping[str, Any
     if isinstance(value, listing.Listed):
         where = "/".join(filter(None, (value.register, value.frame)))
         names = [unit.name or unit.id for unit in value.units]
-        return f"{len(names)}: " + (where or ", ".join(names[:8]) + (" ..." if len(names) > 8 else ""))
+        between = "; " if any("," in name for name in names) else ", "
+        return f"{len(names)}: " + (where or between.join(names[:8]) + (" ..." if len(names) > 8 else ""))
     if question.choices:
         return next(choice.said.told(lang) for choice in question.choices if choice.word == value)
     if isinstance(value, bool):
@@ -29,7 +30,8 @@ def shown(question: Question, value: Any, lang: Lang, *, known: Mapping[str, Any
     if isinstance(value, tuple):
         return (" - " if question.key == "period" else ", ").join(_word(one, lang) for one in value)
     if isinstance(value, Decimal) and known.get("kind") != "number":
-        return f"{number((100 * value).normalize(), lang)} %"
+        points = {"da": "procentpoint", "en": "percentage points"}[lang]
+        return f"{number((100 * value).normalize(), lang)} {points if question.key == 'effect' else '%'}"
     return _word(value, lang)
 
 

@@ -15,6 +15,7 @@ from trialkit.draw.publish import replace
 from trialkit.errors import TrialkitError, UsageError
 from trialkit.power.checkup import Checkup, Reason
 from trialkit.protocol.blank import FILL, Answers, draft_text
+from trialkit.report.words import number, probability
 from trialkit.trial import Trial
 
 FORM = {"en": "form.xlsx", "da": "skema.xlsx"}
@@ -114,9 +115,35 @@ def _stops(interview: Interview, accepts: Mapping[str, str]) -> tuple[Reason, ..
     except TrialkitError as error:
         speech.note(f"\n{error.told('en')}", f"\n{error.told('da')}")
         return None
-    if found.stops:
-        speech.note("\n" + "\n".join(_problems(found)), "\n" + "\n".join(_problems(found)))
+    said = "\n".join([*_figures(found), *_problems(found)])
+    speech.note(f"\n{said}", f"\n{said}")
     return found.stops
+
+
+def _figures(found: Checkup) -> list[str]:
+    """How the lot can fall, and how often the trial would show the smallest effect worth finding."""
+    lang, lines = speech.lang, []
+    for row in found.rows[:1]:
+        ways, p = number(row.count.accepted, lang), probability(row.smallest_p.of(found.sides), lang)
+        lines.append(
+            speech.of(
+                f"The lot can fall in {ways} ways; the smallest possible p-value is {p}.",
+                f"Loddet kan falde på {ways} måder; den mindste mulige p-værdi er {p}.",
+            )
+        )
+        power = row.outlook.middle.power if row.outlook else None
+        if power is None:
+            lines.append(speech.of("How often it would show the smallest effect cannot be told without the level now.",
+                                   "Hvor tit det ville vise den mindste effekt, kan ikke siges uden niveauet nu."))  # fmt: skip
+        else:
+            of_100 = number(100 * power.t, lang, 0)
+            lines.append(
+                speech.of(
+                    f"The smallest effect worth finding would be seen in about {of_100} of 100 such trials.",
+                    f"Den mindste effekt, der er værd at finde, ville ses i omkring {of_100} af 100 sådanne forsøg.",
+                )
+            )
+    return lines
 
 
 def _problems(found: Checkup) -> list[str]:

@@ -168,7 +168,7 @@ class _Pen:
                 yield self.said(f"  frame: {scalar(it.frame)}", "which areas count as units",
                                 "hvilke områder der er enheder")  # fmt: skip
         yield self.possible(
-            "  size", it.size, "people",
+            "  size", it.size, self.of("people", "personer"),
             "the column with how many are counted in each unit in a month",
             "kolonnen med, hvor mange der tælles i hver enhed på en måned",
         )  # fmt: skip

@@ -61,6 +61,13 @@ def _said(fault: Any, tree: Entries) -> Iterator[Told]:
         )
     elif comma := _split_item(path, tree):
         yield comma
+    elif fault["input"] is None and kind != "extra_forbidden":
+        yield Told(
+            path,
+            "Nothing is written here. Fill it in, or take the line out.",
+            "Her står ikke noget. Udfyld det, eller slet linjen.",
+            "E_EMPTY",
+        )
     elif kind == "trialkit":
         yield _own(path, context, fault["input"], tree)
     elif kind == "extra_forbidden":
@@ -69,13 +76,6 @@ def _said(fault: Any, tree: Entries) -> Iterator[Told]:
         yield _not_a_choice(path, re.findall(r"'([^']*)'", str(context.get("expected", ""))), fault["input"])
     elif kind == "missing":
         yield _missing(path)
-    elif fault["input"] is None:
-        yield Told(
-            path,
-            "Nothing is written here. Fill it in, or take the line out.",
-            "Her står ikke noget. Udfyld det, eller slet linjen.",
-            "E_EMPTY",
-        )
     elif kind in ("too_short", "too_long"):
         yield _length(path, kind, context)
     elif kind in ("list_type", "tuple_type"):

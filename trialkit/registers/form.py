@@ -166,7 +166,7 @@ class _Pages:
                 page.write_string(row, 3, field.help, self.quiet)
             before = field.key
             page.write_string(row, 1, field.question, self.text)
-            lines = max(_lines(field.question, 46), _lines(field.help, 76))
+            lines = max(_lines(field.question, 50), _lines(field.help, 88))
             page.set_row(row, 4 + 14 * lines)
             page.write_blank(row, ANSWER, None, self.answer[field.kind])
             page.write_string(row, _KEY, MARK + field.key)
