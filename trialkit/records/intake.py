@@ -96,7 +96,7 @@ def receive(
         sha256=hashlib.sha256(data).hexdigest(),
         measurements=tuple(door.measurements),
         children=tuple(door.children),
-        synthetic=door.synthetic,
+        synthetic=door.synthetic or protocol.synthetic,
     )
 
 

@@ -11,10 +11,10 @@ from trialkit.errors import RecordError, UnitsError
 
 def nothing_recorded(file: str) -> RecordError:
     return RecordError(
-        f"Nothing has been recorded yet ({file} is not there), so there is nothing to read. Take in the first file "
+        f"Nothing has been recorded yet ({file} is not there or is empty), so there is nothing to read. Take in the first file "
         "with `trialkit record --from FILE --by ROLE`.",
         {"file": file},
-        da=f"Der er ikke registreret noget endnu ({file} findes ikke), så der er intet at læse. Indlæs den første fil "
+        da=f"Der er ikke registreret noget endnu ({file} findes ikke eller er tom), så der er intet at læse. Indlæs den første fil "
         "med `trialkit record --from FIL --by ROLLE`.",
         code="E_NO_RECORDS",
     )

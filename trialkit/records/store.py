@@ -107,10 +107,13 @@ class Store:
 
     def entries(self) -> list[dict[str, Any]]:
         """The audit chain, oldest first; empty before the first batch."""
-        if not self.path.is_file():
+        try:
+            with self.reading() as db:
+                return _entries(db)
+        except RecordError as error:
+            if error.code != "E_NO_RECORDS":
+                raise
             return []
-        with self.reading() as db:
-            return _entries(db)
 
     @property
     def synthetic(self) -> bool:
