@@ -78,7 +78,7 @@
   async function remove(role) {
     state[role] = undefined;
     await compute();
-    document.getElementById("files").focus();
+    document.getElementById("files-button").focus();
   }
 
   function chosenRow(role, file) {

@@ -132,9 +132,13 @@
       onfiles([...event.target.files]);
       event.target.value = "";
     };
-    const onkeydown = (event) => event.key === "Enter" && event.target.click(); // by themselves browsers take Space only
-    const input = h("input", { type: "file", id, multiple, class: "aside", onchange, onkeydown });
-    return h("span", { class: "chooser" }, input, h("label", { for: id, class: "button" }, label));
+    const input = h("input", { type: "file", id, multiple, hidden: true, onchange });
+    const button = h(
+      "button",
+      { type: "button", id: `${id}-button`, class: "main", onclick: () => input.click() },
+      label,
+    );
+    return [input, button];
   }
 
   const bytesOf = async (file) => new Uint8Array(await file.arrayBuffer());
