@@ -446,6 +446,13 @@ def pressed(argv: Sequence[str]) -> int:
 def _machine(error: OSError) -> TrialkitError:
     """A fault of the machine (disk full, no permission), in words."""
     place = error.filename or ""
+    if isinstance(error, FileNotFoundError):
+        return TrialkitError(
+            f"There is no file {place}. Nothing was changed. Check the name and the folder you stand in.",
+            {"file": str(place), "errno": error.errno},
+            da=f"Der er ingen fil {place}. Intet er ændret. Se efter, at navnet og mappen er rigtige.",
+            code="E_MACHINE",
+        )
     why = error.strerror or str(error)
     return TrialkitError(
         f"The machine refused: {why} ({place}). What was there before is still there. "

@@ -14,6 +14,7 @@ import typer
 from trialkit.canonical import parse
 from trialkit.cli.speech import speech
 from trialkit.draw import drand
+from trialkit.draw.sources import REHEARSAL_ID
 from trialkit.draw.verify import Verdict, verify_ledger, verify_record
 from trialkit.errors import CanonicalError, UsageError
 
@@ -75,16 +76,28 @@ def _in_folder(folder: Path) -> list[Evidence]:
             da=f"{folder} rummer ingen lodtrækning: der er ingen ledger.jsonl i den eller i draws/. Angiv en resultatfil, "
             "en logbog eller et forsøgs mappe efter `trialkit commit`.",
         )
+    if official := [path for path in ledgers if REHEARSAL_ID not in path.parent.name]:
+        _leave_out([path.parent.name for path in ledgers if path not in official])
+        ledgers = official
     plan = next((path for path in (folder / "plan.json", folder / "../../plan.json") if path.is_file()), None)
     return [
         Evidence(
-            name=path.parent.name,
+            name=path.parent.resolve().name,
             ledger=path.read_bytes(),
             record=record.read_bytes() if (record := path.with_name("record.json")).is_file() else None,
-            plan=plan.read_bytes() if plan else None,
+            plan=plan.read_bytes() if plan and REHEARSAL_ID not in path.parent.resolve().name else None,
         )
         for path in ledgers
     ]
+
+
+def _leave_out(rehearsals: Sequence[str]) -> None:
+    """A rehearsal is never confirmed and may be of an earlier draft, so it says nothing about the official draw."""
+    if rehearsals:
+        speech.note(
+            f"Rehearsals are left out: {', '.join(rehearsals)}. Name a rehearsal's own folder to check it.",
+            f"Prøver er udeladt: {', '.join(rehearsals)}. Angiv en prøves egen mappe for at kontrollere den.",
+        )
 
 
 def _loose(paths: Sequence[Path]) -> Evidence:
@@ -133,6 +146,8 @@ def _tell(evidence: Evidence, head: str) -> int:
     if verdict.failure:
         lines.append(f"  {verdict.failure}: {explain(verdict.failure, speech.lang)}")
     lines += [f"  {name}: {explain(name, speech.lang)}" for name in verdict.all_warnings]
+    if evidence.ledger is None and not verdict.failure:
+        lines.append("  " + _about_ledger())
     if bound is not None:
         lines.append(f"  {_about_plan(bound)}")
     if evidence.record is not None and not verdict.failure:
@@ -147,6 +162,15 @@ def _tell(evidence: Evidence, head: str) -> int:
     }
     speech.show("\n".join(lines), facts)
     return status
+
+
+def _about_ledger() -> str:
+    return speech.of(
+        "The record holds by itself. Without the ledger nobody can see that the plan was committed before the chance was "
+        "known: give ledger.jsonl too.",
+        "Resultatfilen holder i sig selv. Uden logbogen kan ingen se, at planen var låst, før det tilfældige var kendt: "
+        "angiv også ledger.jsonl.",
+    )
 
 
 def _about_plan(bound: bool) -> str:
