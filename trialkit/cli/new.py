@@ -98,13 +98,12 @@ def _dialogue(trial: Path) -> None:
     while True:
         speech.note(f"\n{interview.summary()}", f"\n{interview.summary()}")
         stops = _stops(interview, accepts)
-        if stops is not None and not stops and _agreed(interview):
+        if stops is not None and not stops and _agreed(interview, accepts):
             break
         if stops:
             _decide(interview, stops, accepts)
         elif stops is None:
-            _change(interview)
-            accepts.clear()
+            _change(interview, accepts)
     _write(trial, interview, accepts)
 
 
@@ -162,7 +161,7 @@ def _files(interview: Interview, accepts: Mapping[str, str]) -> dict[str, bytes]
     return folder_files(interview.known, draft_text(answers(interview.known, accepts), speech.lang))
 
 
-def _agreed(interview: Interview) -> bool:
+def _agreed(interview: Interview, accepts: dict[str, str]) -> bool:
     """Whether the draft is to be written; a number changes an answer first."""
     answer = answered(
         "\nWrite the draft? Enter writes it; a number changes that answer.\n>",
@@ -170,13 +169,13 @@ def _agreed(interview: Interview) -> bool:
     )
     if answer.casefold() in ("", "y", "yes", "j", "ja"):
         return True
-    _changed(interview, answer)
+    _changed(interview, answer, accepts)
     return False
 
 
-def _change(interview: Interview) -> None:
+def _change(interview: Interview, accepts: dict[str, str]) -> None:
     answer = answered("\nWhich answer shall be changed? Its number:\n>", "\nHvilket svar skal ændres? Nummeret:\n>")
-    _changed(interview, answer)
+    _changed(interview, answer, accepts)
 
 
 def _decide(interview: Interview, stops: tuple[Reason, ...], accepts: dict[str, str]) -> None:
@@ -190,8 +189,7 @@ def _decide(interview: Interview, stops: tuple[Reason, ...], accepts: dict[str, 
         "Eller skriv `accepter`, og sig med ord, hvorfor det alligevel er umagen værd.\n>",
     )
     if answer.casefold() not in _ACCEPT:
-        _changed(interview, answer)
-        accepts.clear()  # words are about these numbers, not about the next
+        _changed(interview, answer, accepts)
         return
     for reason in stops:
         if words := _words(reason):
@@ -215,13 +213,17 @@ def _words(reason: Reason) -> str:
             speech.note(f"  {error.told('en')}", f"  {error.told('da')}")
 
 
-def _changed(interview: Interview, answer: str) -> None:
-    """Ask the question of this number again, and whatever no longer fits after it."""
+def _changed(interview: Interview, answer: str, accepts: dict[str, str]) -> None:
+    """Ask the question of this number again, and whatever no longer fits after it.
+
+    What was accepted was accepted of the figures before the change, so it falls.
+    """
     asked = interview.asked
     if answer.casefold() in BACK:
         answer = str(len(asked))
     if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(asked):
         interview.ask_all(again={asked[int(answer) - 1].key})
+        accepts.clear()
         return
     speech.note(f"  Type a number from 1 to {len(asked)}.", f"  Skriv et nummer fra 1 til {len(asked)}.")
 

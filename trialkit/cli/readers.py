@@ -243,16 +243,16 @@ def usual_period(known: Known) -> str:
     return f"{first} - {last}"
 
 
-def share(text: str, known: Known) -> Decimal:
-    """A share written as 5 %, 5 or 0,05: above 0 and below 1."""
+def share(text: str, known: Known, *, one: bool = False) -> Decimal:
+    """A share written as 5 %, 5 or 0,05: above 0 and below 1; ``one``: whether 1 alone is one percent."""
     bare = _PERCENT.sub("", text).strip()
     found = fit(_AMOUNT, bare)
-    if bare == text.strip() and found == 1:
+    if bare == text.strip() and found == 1 and not one:
         raise UsageError(
             "1 could mean 1 % or everybody. Write 1 % or 100 %.",
             da="1 kan betyde 1 % eller alle. Skriv 1 % eller 100 %.",
         )
-    if bare != text.strip() or found > 1:
+    if bare != text.strip() or found >= 1:
         found = (found / 100).normalize()
     if not 0 < found < 1:
         raise UsageError(
@@ -268,12 +268,12 @@ def level(text: str, known: Known) -> Decimal:
 
 
 def effect(text: str, known: Known) -> Decimal:
-    """The smallest effect worth finding, above 0; with the level of a share it stays below everybody."""
+    """The smallest effect worth finding, above 0; of a share in percentage points, or as a share."""
     if known["kind"] == "number":
         if (found := fit(_AMOUNT, text)) > 0:
             return found
         raise UsageError("An effect of 0 is no effect.", da="En effekt på 0 er ingen effekt.")
-    return share(text, known)
+    return share(text, known, one=True)
 
 
 def throws(text: str, known: Known) -> int:
