@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialkit.estimate.curves import TIE, Curves
-from trialkit.estimate.null import Counting, Place, Tail
+from trialkit.estimate.null import Counting, Place, Tail, extreme
 from trialkit.estimate.two_arms import TwoArms
 
 Floats = NDArray[np.float64]
@@ -234,7 +234,10 @@ class EqualArms(HalfSums):
         return float((end - start).sum()) * (2 if two else 1) / self.n
 
     def changing(self, low: float, high: float, tail: Tail) -> tuple[Curves, Floats]:
-        """Allocations whose sum comes near the cut between two effects; a few more than change do no harm."""
+        """Allocations extreme at one of two effects and not at the other, found among those whose sum is near the cut.
+
+        Two-sided, each stands for itself and for its mirror image, and the one above the middle is kept.
+        """
         tau, reach = (low + high) / 2, abs(high - low)
         cut, two = self._cut(tau, tail)
         near = reach * (self.n_new + self.n_usual) + 4 * TIE * (self.observed.size + abs(tau))
@@ -243,7 +246,11 @@ class EqualArms(HalfSums):
         count = np.maximum(end - start, 0)
         left = np.repeat(np.arange(count.size), count)
         place = np.repeat(start - np.append(0, np.cumsum(count)[:-1]), count) + np.arange(int(count.sum()))
-        curves, weights = self._curves(left, order[place])
-        one_way = tail == "less"  # the cut was found above; the mirror image lies below
-        signed = Curves(level=-curves.level, slope=-curves.slope, size=curves.size) if one_way else curves.lines()
-        return signed, weights * (2 if two else 1)
+        found = self._curves(left, order[place])[0].lines()
+        if tail == "less":  # the cut was found above; what is extreme below is its mirror image
+            found = Curves(level=-found.level, slope=-found.slope, size=found.size)
+        values = [found.at(effect) for effect in (low, high)]
+        own = [(float(self.observed.at(effect)[0]), float(self.size_at(effect))) for effect in (low, high)]
+        one, other = (extreme(v, o, tail, size) for v, (o, size) in zip(values, own, strict=True))
+        kept = (one != other) & ((np.where(one, *values) > 0) | (not two))
+        return found.take(kept), np.full(int(kept.sum()), 2.0 if two else 1.0)

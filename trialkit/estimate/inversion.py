@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from trialkit.estimate.curves import Curves, curve_crossings, line_crossings
+from trialkit.estimate.curves import TIE, Curves, curve_crossings, line_crossings
 from trialkit.estimate.null import Curved, CurvedNull, Null, Tail, extreme
 
 Floats = NDArray[np.float64]
@@ -27,6 +27,7 @@ How = Literal["breakpoints", "search", "scan"]
 MOST_LINES: Final = 500_000  # up to here all crossings of straight lines are solved and sorted
 MOST_CURVES: Final = 50_000  # the same for studentized statistics: polynomials of degree 4
 FEW: Final = 512  # an end is closed in on until this many allocations, or a 300th of all, change between two effects
+VERY_FEW: Final = 3  # where the design mean bends with the effect, and a straight line must stand for it
 FAR: Final = 1e7  # times the size of the outcomes: as good as infinite
 ABOVE: Final = 1e-12  # p is above alpha only if by more than rounding
 
@@ -82,6 +83,7 @@ class Steps(NamedTuple):
         """Closed intervals in which the weight lies above ``threshold``."""
         line = np.empty(2 * len(self.at) + 1, bool)
         line[::2], line[1::2] = self.open > threshold, self.closed > threshold
+        line[1::2] |= line[:-2:2] & line[2::2]  # the closure of what lies on either side
         edges = np.flatnonzero(np.diff(np.concatenate([[False], line, [False]]).astype(np.int8)))
         bounds = np.concatenate([[-inf], self.at, [inf]])
         starts, ends = edges[::2], edges[1::2] - 1
@@ -196,6 +198,11 @@ def _end(null: Curved, tail: Tail, alpha: float, start: float, step: float) -> f
     far = FAR * (null.observed.size + abs(start))
     target = float(ndtri(1 - alpha / 2))
     accepted = _At(start, 1.0 if tail in ("mirror", "distance") else null.share(start, tail))
+    while accepted.p <= alpha + ABOVE:  # one-sided, and alpha near a half: begin further inside
+        start -= step
+        if abs(start) > far:
+            return float(np.sign(-step)) * inf
+        accepted = _At(start, null.share(start, tail))
     away = 1.05 * target * step
     while (p := null.share(start + away, tail)) > alpha + ABOVE:
         if abs(away) > far:
@@ -218,7 +225,7 @@ def _closed_in(null: Curved, tail: Tail, alpha: float, accepted: _At, refused: _
 
     The same side kept twice has its distance to the target halved (the Illinois rule).
     """
-    few = max(FEW, null.n / 300) / null.n
+    few = max(VERY_FEW if tail == "distance" else FEW, null.n / 300) / null.n
     target = float(ndtri(1 - alpha / 2))
     low, high, kept = _score(accepted.p, null), _score(refused.p, null), 0
     while accepted.p - refused.p > few and _apart(accepted, refused, null.observed.size):
@@ -254,7 +261,7 @@ def _solved(null: Curved, tail: Tail, alpha: float, accepted: _At, refused: _At)
         level = null.mean(outer)
         mean = _Line(level, (level - null.mean(inner)) / (outer - inner), outer)
     end = inner
-    for _ in range(2 if tail == "distance" else 1):  # again with the mean found at the end itself
+    for _ in range(3 if tail == "distance" else 1):  # again with the mean found at the end itself
         at, change = _crossings(null, curves, weights, tail, inner, outer, mean)
         order = np.argsort(np.abs(at - outer), kind="stable")
         above = np.flatnonzero(refused.p + np.cumsum(change[order]) / null.total > alpha + ABOVE)
@@ -280,14 +287,17 @@ def _crossings(
 ) -> tuple[Floats, Floats]:
     """Where each curve changes between two effects, to the last digit, and the weight it adds on the accepted side."""
 
-    def counted(tau: Floats) -> Bools:
+    lines = null.observed.variance is None
+    size = null.observed.size + max(abs(accepted), abs(refused)) if lines else 1.0
+
+    def counted(tau: Floats, tie: float = 0.0) -> Bools:
         centre = mean.at(tau)
-        return extreme(curves.at(tau) - centre, null.observed.at(tau) - centre, tail, 0.0, tie=0.0)
+        return extreme(curves.at(tau) - centre, null.observed.at(tau) - centre, tail, size, tie=tie)
 
     inner, outer = np.full(len(curves), accepted), np.full(len(curves), refused)
-    moves = counted(inner) != counted(outer)
+    moves = counted(inner, TIE) != counted(outer, TIE)  # what always ties, as what was drawn with itself, never moves
     curves, weights, inner, outer = curves.take(moves), weights[moves], inner[moves], outer[moves]
-    was = counted(inner)
+    was = counted(inner, TIE)
     for _ in range(80):
         middle = (inner + outer) / 2
         same = counted(middle) == was

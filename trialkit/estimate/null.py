@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Literal, Protocol, Self, cast
@@ -10,9 +10,10 @@ from typing import Final, Literal, Protocol, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from trialkit.design.base import Codes
 from trialkit.estimate.arms import Bound, Straight
 from trialkit.estimate.curves import TIE, Curves
-from trialkit.estimate.drawn import ReferenceSet
+from trialkit.estimate.drawn import ReferenceSet, size
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -20,6 +21,7 @@ Bools = NDArray[np.bool_]
 Tail = Literal["distance", "mirror", "greater", "less"]
 Place = slice | tuple[int, int]  # of a block: rows, or two halves of a table
 
+KEPT: Final = 10_000_000  # codes of one byte or two
 SLICE: Final = 2**15  # allocations evaluated at a time, so that they stay in the cache
 
 
@@ -197,8 +199,10 @@ class CurvedNull(Counting):
     def average(self, place: Place, values: Floats) -> tuple[float, float]:
         """The weighted sum of a slice's finite values, and their weight."""
         finite = np.isfinite(values)
+        if self.weights is None:
+            return float(values[finite].sum()), float(np.count_nonzero(finite))
         weight = self.weight(place)[finite]
-        return float(weight @ values[finite]), float(weight.sum())
+        return float((weight * values[finite]).sum()), float(weight.sum())
 
     def taken(self, found: Sequence[tuple[Place, Bools]]) -> tuple[Curves, Floats]:
         """Curves and weights of some allocations of each slice."""
@@ -221,7 +225,7 @@ class CurvedNull(Counting):
 
 def _mean(values: Floats, weights: Floats) -> float:
     defined = ~np.isnan(values)
-    return float(weights[defined] @ values[defined] / weights[defined].sum())
+    return float((weights[defined] * values[defined]).sum() / weights[defined].sum())
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -239,8 +243,19 @@ class ComputedNull:
 
     def at(self, tau: float) -> tuple[Floats, Floats]:
         """Values and weights of all allocations."""
-        parts = [(self.bound.values(c, tau), np.full(len(c), w)) for c, w in self.reference.chunks()]
+        parts = [(self.bound.values(c, tau), np.full(len(c), w)) for c, w in self._chunks]
         return np.concatenate([v for v, _ in parts]), np.concatenate([w for _, w in parts])
+
+    @property
+    def _chunks(self) -> Iterable[tuple[Codes, float]]:
+        """All allocations; kept where they are few, made anew where they are many."""
+        drawn = self.reference.drawn.design
+        n = self.reference.draws or size(drawn)
+        return self._kept if n * len(drawn.items) <= KEPT else self.reference.chunks()
+
+    @cached_property
+    def _kept(self) -> list[tuple[Codes, float]]:
+        return list(self.reference.chunks())
 
     @property
     def total(self) -> float:
