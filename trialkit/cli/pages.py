@@ -1,4 +1,4 @@
-"""The papers a draw leaves beside its record: certificate, notary's statement, numbered list."""
+"""The papers a draw leaves beside its record: certificate, notary's statement, numbered list, checking page."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ def publish_pages(trial: Trial, folder: DrawFolder) -> list[Path]:
     from trialkit.report.certificate import certificate
     from trialkit.report.notary import notary
     from trialkit.report.unit_list import unit_csv, unit_list
+    from trialkit.report.verifier import page
 
     record, ledger, verdict = parse(folder.record_bytes), folder.entries(), folder.verify()
     plan = _plan(trial)
     names = {unit["id"]: unit["name"] for unit in (plan or {}).get("units", ()) if unit.get("name")}
-    written = [_written(folder, "units.csv", "\ufeff" + unit_csv(record, names=names))]
+    written = [
+        _written(folder, "check.html", page()),
+        _written(folder, "units.csv", "\ufeff" + unit_csv(record, names=names)),
+    ]
     for lang, ending in ((speech.lang, ".html"), (_OTHER[speech.lang], f".{_OTHER[speech.lang]}.html")):
         pages = {
             "certificate": certificate(record, ledger=ledger, verdict=verdict, lang=lang, plan=plan, names=names),
