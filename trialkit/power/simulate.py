@@ -40,6 +40,9 @@ class Believed(Protocol):
         ...
 
 
+Key = tuple[float, bool, int, int]  # effect, with coverage, number of the chunk, trials in it
+
+
 class Tally(NamedTuple):
     """What happened to one chunk of trials: counts and sums.
 
@@ -171,6 +174,18 @@ class Smallest:
     asked: float
 
 
+class Memory(Protocol):
+    """Chunks done before, which need not be done again."""
+
+    def get(self, key: Key) -> Tally | None:
+        """The chunk, if it is known."""
+        ...
+
+    def put(self, key: Key, tally: Tally) -> None:
+        """Keep a chunk."""
+        ...
+
+
 @dataclass(kw_only=True)
 class Simulation:
     """A study with its streams: the same trials for every effect, so that effects differ in nothing else.
@@ -184,6 +199,7 @@ class Simulation:
     executor : Executor, optional
         Of any kind; without one, chunk after chunk in this process.
     progress : called with the number of trials after each chunk
+    known : chunks of an interrupted run (`trialkit.power.checkpoint`)
     """
 
     study: Study
@@ -191,8 +207,9 @@ class Simulation:
     rng: np.random.Generator
     executor: Executor | None = None
     progress: Callable[[int], None] | None = None
+    known: Memory | None = None
     _tasks: list[tuple[SeedSequence, int]] = field(init=False, repr=False)
-    _known: dict[float, Point] = field(init=False, repr=False, default_factory=dict)
+    _points: dict[float, Point] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         sizes = [min(CHUNK, self.trials - start) for start in range(0, self.trials, CHUNK)]
@@ -201,21 +218,31 @@ class Simulation:
 
     def at(self, effect: float, *, coverage: bool = True) -> Point:
         """Power, bias and coverage at one effect; under no effect the power is the size of the test."""
-        known = self._known.get(effect)
+        known = self._points.get(effect)
         if known is None or (coverage and known.coverage is None):
             known = self._run(effect, coverage)
-            self._known[effect] = known
+            self._points[effect] = known
         return known
 
     def _run(self, effect: float, coverage: bool) -> Point:
+        keys = [(effect, coverage, place, n) for place, (_, n) in enumerate(self._tasks)]
+        found = {key: self.known.get(key) if self.known else None for key in keys}
+        left = [key for key in keys if found[key] is None]
         work = partial(self.study.chunk, effect, coverage)
-        done = map(work, self._tasks) if self.executor is None else self.executor.map(work, self._tasks)
-        tallies = []
-        for tally in done:
-            tallies.append(tally)
-            if self.progress is not None:
-                self.progress(tally.trials)
+        tasks = [self._tasks[key[2]] for key in left]
+        done = map(work, tasks) if self.executor is None else self.executor.map(work, tasks)
+        self._report(sum(key[3] for key in keys if found[key] is not None))
+        for key, tally in zip(left, done, strict=True):
+            found[key] = tally
+            if self.known is not None:
+                self.known.put(key, tally)
+            self._report(tally.trials)
+        tallies = [tally for tally in found.values() if tally is not None]
         return Point.of(effect, tallies, coverage=coverage, shared=not self.study.test.reference.exact)
+
+    def _report(self, trials: int) -> None:
+        if self.progress is not None and trials:
+            self.progress(trials)
 
     def smallest(self, *, power: float, start: float, limit: float = inf) -> Smallest:
         """The smallest effect that is seen with this power.
@@ -253,7 +280,7 @@ class Simulation:
 
     def _slope(self, size: float) -> float:
         """How fast the power grows about an effect of this size: the least-squares line through the known points."""
-        near = [(abs(at), known.power.value) for at, known in self._known.items()]
+        near = [(abs(at), known.power.value) for at, known in self._points.items()]
         x, y = np.array([(at, power) for at, power in near if abs(at - size) <= 1.01 * AROUND * size]).T
         spread = float(((x - x.mean()) ** 2).sum())
         return float((x - x.mean()) @ y / spread) if spread > 0 else 0.0
@@ -302,4 +329,4 @@ def simulate(
     return tuple(run.at(effect) for effect in effects)
 
 
-__all__ = ["Point", "Rate", "Simulation", "Smallest", "Study", "Tally", "simulate"]
+__all__ = ["Key", "Memory", "Point", "Rate", "Simulation", "Smallest", "Study", "Tally", "simulate"]

@@ -76,12 +76,13 @@ class Planned:
 
 
 def studies(
-    protocol: Protocol, population: Population, *, world: WorldName = "protocol", draws: int | None = None
+    protocol: Protocol, population: Population | None, *, world: WorldName = "protocol", draws: int | None = None
 ) -> tuple[Planned, ...]:
     """What `trialkit power` simulates: one study, or one per number of people where they come one by one.
 
     Parameters
     ----------
+    population : who is drawn; None where people come one by one and nobody is known yet
     world : str
         ``plain``: units differ (ICC 0.01) and stay as they are, no trend, full effect at once.  ``protocol``: the draft's
         own planning figures, the middle one of several.  ``rising``: that of the project's page on synthetic
@@ -99,9 +100,9 @@ def studies(
     drawn = draws or protocol.analysis.primary.draws
     if protocol.design in INDIVIDUAL:
         return tuple(_people(protocol, found, n, drawn) for n in sorted({row.n_a for row in groups(protocol).rows}))
-    design = drafted(protocol, population)
-    if design is None:
-        raise AssertionError("a design of units that is neither drawn at once nor among people")
+    design = None if population is None else drafted(protocol, population)
+    if population is None or design is None:
+        raise AssertionError("units that are drawn at one time, and nobody to draw among")
     return (_Maker(protocol, population, design, _in_world(found, world), world, drawn).planned(),)
 
 
@@ -148,8 +149,9 @@ class _Maker:
 
     @cached_property
     def by_waves(self) -> bool:
-        """Whether the registered statistic compares within periods."""
-        return self.found.within_months or (bool(self.protocol.waves) and len(self.design.label_names) > 2)
+        """Whether the registered statistic compares within periods, as `trialkit.estimate.registered` decides."""
+        waves = bool(self.protocol.waves) and len(self.design.label_names) > 2
+        return self.found.within_months or (self.protocol.analysis.primary.statistic is None and waves)
 
     @cached_property
     def starts(self) -> tuple[date | None, ...]:
