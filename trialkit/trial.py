@@ -335,15 +335,14 @@ class Trial:
         """
         from trialkit.records import tabulate
 
-        protocol, people = self.binding, self.population()
+        protocol = self.binding
         what = tabulate.promised(protocol, outcome)
-        units = [*people.units.ids, *(unit.id for unit in people.outside if pilots)]
         frozen = None if snapshot is None else self.snapshot(snapshot)
         return tabulate.tabulate(
             frozen.cells if frozen else tabulate.cells(self.records.newest(what.id, as_of=as_of), protocol),
             protocol,
             what,
-            units,
+            self._rows(pilots),
             labels=self.labels(),
             synthetic=frozen.synthetic if frozen else self.records.synthetic,
             snapshot=frozen.digest if frozen else "",
@@ -352,7 +351,7 @@ class Trial:
     def labels(self) -> dict[str, str] | None:
         """The wave or arm of each unit as it was drawn, or entered where nothing was drawn; None before the draw."""
         if not self.binding.drawn:
-            seen = observed(self.binding, self.population().units)
+            seen = observed(self.binding, population(self.binding, self.folder).units)
             return dict(zip(seen.units.ids, seen.waves, strict=True))
         found = {
             unit["id"]: unit["label"]
@@ -371,11 +370,16 @@ class Trial:
     def _snapshots(self) -> Path:
         return self.folder / "snapshots"
 
+    def _rows(self, pilots: bool) -> list[str]:
+        """Ids of the units of a panel: those of the committed plan, or of the draft while nothing is committed."""
+        document = self.plan if (self.folder / "plan.json").is_file() else self._plan_document(self.population())
+        return [unit["id"] for unit in (*document.get("units", ()), *(document.get("outside", ()) if pilots else ()))]
+
     def _everybody(self) -> Units:
         """All units somebody may report on: drawn, pilots and left out; none where people come one by one."""
         if self.binding.design in ("place_lottery", "rolling_lottery"):
             return Units(())
-        people = self.population()
+        people = population(self.binding, self.folder)
         asides = [one.unit for one in people.left_out]
         return Units.of([*people.units, *people.outside, *asides], areas=people.units.areas)
 

@@ -6,6 +6,8 @@ import sqlite3
 import warnings
 from datetime import date, timedelta
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
@@ -308,6 +310,20 @@ def test_a_folder_that_takes_no_file_is_told(tmp_path):
 
 # --- laws
 
+
+@pytest.fixture(scope="module")
+def memory():
+    """A folder in memory, where the machine has one: a law tries many files, and each commit waits for a disk."""
+    with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        yield Path(folder)
+
+
+def emptied(folder):
+    for path in folder.iterdir():
+        path.unlink()
+    return folder
+
+
 UNITS, PERIODS = ("u1", "u2", "å3"), ("2012-02", "2012-03")
 values = st.none() | st.tuples(st.integers(0, 4), st.integers(4, 9))
 batches = st.lists(
@@ -326,8 +342,8 @@ def as_text(value):
 
 @settings(max_examples=25)
 @given(batches)
-def test_as_of_any_day_the_records_say_what_a_plain_list_says(tmp_path_factory, sequence):
-    store = Store(tmp_path_factory.mktemp("law") / "trial.db", "rollout")
+def test_as_of_any_day_the_records_say_what_a_plain_list_says(memory, sequence):
+    store = Store(emptied(memory) / "trial.db", "rollout")
     told, day, seen = [], 1, set()
     for number, (days, cells, why) in enumerate(sequence):
         day += days
@@ -345,7 +361,7 @@ def test_as_of_any_day_the_records_say_what_a_plain_list_says(tmp_path_factory, 
         )
         seen.add(file.sha256)
         told.append((day, cells))
-    for asked in range(0, day + 2) if told else ():
+    for asked in range(day + 2) if told else ():
         model = {}
         for when, cells in told:
             model |= cells if when <= asked else {}
@@ -387,9 +403,9 @@ cells_of_tables = [(table, column) for table, columns in COLUMNS.items() for col
 
 @settings(max_examples=80)
 @given(st.sampled_from(cells_of_tables), st.integers(0, 10), st.data())
-def test_any_changed_value_is_found_and_named(tmp_path_factory, cell, which, data):
+def test_any_changed_value_is_found_and_named(memory, cell, which, data):
     table, column = cell
-    store = full(tmp_path_factory.mktemp("law") / "trial.db")
+    store = full(emptied(memory) / "trial.db")
     assert store.verify().whole
     db = sqlite3.connect(store.path)
     rows = db.execute(f"SELECT seq, {column} FROM {table}").fetchall()
@@ -445,6 +461,12 @@ def test_missing_added_and_moved_rows_are_found_by_name(tmp_path, statements, na
     assert all(fault.da and fault.da != fault.en for fault in faults)
 
 
+def test_no_figure_rests_on_a_row_that_nobody_recorded(tmp_path):
+    store = full(tmp_path / "trial.db")
+    tampered(store.path, ("UPDATE measurement SET denominator = 'x' WHERE seq = 5", ()))
+    assert code(store.newest) == "E_AUDIT"
+
+
 def test_a_file_cut_back_is_found_by_whoever_kept_the_newest_hash(tmp_path):
     store = full(tmp_path / "trial.db")
     head = store.verify().head
@@ -474,8 +496,8 @@ def test_rows_written_anew_with_right_digests_are_found_at_their_entry(tmp_path)
 
 @settings(max_examples=60)
 @given(st.floats(0, 1, exclude_max=True), st.integers(1, 255))
-def test_a_byte_changed_anywhere_in_the_file_is_found_unless_nothing_it_says_changes(tmp_path_factory, where, by):
-    path = tmp_path_factory.mktemp("law") / "trial.db"
+def test_a_byte_changed_anywhere_in_the_file_is_found_unless_nothing_it_says_changes(memory, where, by):
+    path = emptied(memory) / "trial.db"
     store = full(path)
     before = [(one.seq, one.value, one.recorded, one.by, one.corrects) for one in store.newest()]
     data = bytearray(path.read_bytes())
@@ -483,8 +505,7 @@ def test_a_byte_changed_anywhere_in_the_file_is_found_unless_nothing_it_says_cha
     path.write_bytes(bytes(data))
     try:
         whole = store.verify().whole
-    except RecordError as error:
-        assert error.code in ("E_OTHER_TRIAL", "E_NO_RECORDS", "E_NOT_RECORDS", "E_DISK")
-        return
+    except RecordError:
+        whole = False
     if whole:
         assert [(one.seq, one.value, one.recorded, one.by, one.corrects) for one in store.newest()] == before

@@ -14,8 +14,8 @@ def nothing_recorded(file: str) -> RecordError:
         f"Nothing has been recorded yet ({file} is not there or is empty), so there is nothing to read. Take in the first file "
         "with `trialkit record --from FILE --by ROLE`.",
         {"file": file},
-        da=f"Der er ikke registreret noget endnu ({file} findes ikke eller er tom), så der er intet at læse. Indlæs den første fil "
-        "med `trialkit record --from FIL --by ROLLE`.",
+        da=f"Der er ikke registreret noget endnu ({file} findes ikke eller er tom), så der er intet at læse. Indlæs den første "
+        "fil med `trialkit record --from FIL --by ROLLE`.",
         code="E_NO_RECORDS",
     )
 
@@ -110,6 +110,18 @@ def broken_rule(file: str, why: str) -> RecordError:
         da=f"{file} afviste en række, der ikke passer til dens egne regler ({why}), så der er ikke registreret noget. Filen "
         "kan være ændret af et andet program: kør `trialkit verify` på forsøgets mappe.",
         code="E_RECORD",
+    )
+
+
+def damaged_row(seq: int) -> RecordError:
+    return RecordError(
+        f"Measurement {seq} of the records is not what anybody recorded: it was changed afterwards, or the file is damaged. "
+        "No figure can rest on it. Run `trialkit verify` on the trial's folder, and bring back the file from the backup.",
+        {"seq": seq},
+        da=f"Måling {seq} i registreringerne er ikke det, nogen har registreret: den er ændret bagefter, eller filen er "
+        "beskadiget. Intet tal kan bygge på den. Kør `trialkit verify` på forsøgets mappe, og hent filen fra "
+        "sikkerhedskopien.",
+        code="E_AUDIT",
     )
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
-from sqlalchemy import Connection, NullPool, create_engine, func, insert, select
+from pydantic import ValidationError
+from sqlalchemy import Connection, NullPool, RowMapping, create_engine, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
 from trialkit import chain
@@ -201,13 +202,15 @@ class Store:
                 db.commit()
         except DBAPIError as error:
             raise self._told(error) from None
+        except UnicodeDecodeError:  # a damaged header, which the driver quotes in its own message
+            raise refusals.not_records(self.path.name) from None
         finally:
             engine.dispose()
 
     def _check(self, db: Connection) -> None:
         schema.check(db, self.path.name)
         first = db.execute(select(AUDIT.c.line).where(AUDIT.c.seq == 0)).scalar_one_or_none()
-        named = re.search(r'"trial":"([^"]*)"', first or "")
+        named = re.search(r'"trial":"([^"]*)"', str(first))
         if named is None:
             raise refusals.not_records(self.path.name)
         if named[1] != self.trial:
@@ -230,7 +233,7 @@ class Store:
             return refusals.busy(self.path.name)
         if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
             return refusals.no_room(self.path.name, str(error.orig))
-        if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or not name:  # without a name: text that is no text
             return refusals.not_records(self.path.name)
         return refusals.broken_rule(self.path.name, str(error.orig))
 
@@ -310,12 +313,12 @@ def _enter(db: Connection, body: Mapping[str, Any], last: Mapping[str, Any] | No
 
 
 def _entries(db: Connection) -> list[dict[str, Any]]:
-    return [parse(line.encode()) for line in db.execute(select(AUDIT.c.line).order_by(AUDIT.c.seq)).scalars()]
+    return [parse(str(line).encode()) for line in db.execute(select(AUDIT.c.line).order_by(AUDIT.c.seq)).scalars()]
 
 
 def _last(db: Connection) -> dict[str, Any]:
     line = db.execute(select(AUDIT.c.line).order_by(AUDIT.c.seq.desc()).limit(1)).scalar_one()
-    found: dict[str, Any] = parse(line.encode())
+    found: dict[str, Any] = parse(str(line).encode())
     return found
 
 
@@ -355,12 +358,18 @@ def _versions(db: Connection, seqs: Any, *, outcome: str = "") -> list[Version]:
     if outcome:
         query = query.where(MEASUREMENT.c.outcome == outcome)
     entries = {entry["seq"]: entry for entry in _entries(db)}
-    found = []
-    for row in db.execute(query).mappings():
-        entry, members = entries[row["batch"]], {key: value for key, value in row.items() if key != "digest"}
-        told = {"recorded": entry["time"], "by": entry["by"], "file": entry["file"], "why": entry.get("why", "")}
-        found.append(Version(**members, **told))
+    found = [_version(row, entries.get(row["batch"], {})) for row in db.execute(query).mappings()]
     return sorted(found, key=lambda one: (*(part.encode() for part in one.cell), one.seq))
+
+
+def _version(row: RowMapping, entry: Mapping[str, Any]) -> Version:
+    """One row with what its batch's entry says."""
+    members = {name: value for name, value in row.items() if name != "digest"}
+    told = {name: entry.get(name) for name in ("by", "file")} | {"recorded": entry.get("time")}
+    try:
+        return Version(**members, **told, why=entry.get("why", ""))
+    except ValidationError:
+        raise refusals.damaged_row(row["seq"]) from None
 
 
 def _check_text(what: str, text: str, *, needed: bool) -> None:
