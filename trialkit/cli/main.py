@@ -117,6 +117,44 @@ def check(
 
 
 @app.command(
+    help=_of(
+        "How often the registered test would show an effect, by simulating whole trials.",
+        "Hvor ofte den registrerede test ville vise en effekt, ved at simulere hele forsøg.",
+    )
+)
+def power(
+    trial: Folder = HERE,
+    trials: Annotated[
+        int, typer.Option(min=1, help=_of("Made-up trials per effect.", "Opdigtede forsøg pr. effekt."))
+    ] = 2000,
+    workers: Annotated[
+        int, typer.Option(min=1, help=_of("Processes; the numbers are the same.", "Processer; tallene er de samme."))
+    ] = 1,
+    world: Annotated[str, typer.Option(help="plain, protocol, rising")] = "protocol",
+    effect: Annotated[
+        list[float] | None,
+        typer.Option(
+            help=_of("A further effect, e.g. 0.07; may be repeated.", "Endnu en effekt, fx 0.07; kan gentages.")
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help=_of("Of everything random.", "For alt tilfældigt."))] = 1,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help=_of("A file to go on from if it is interrupted.", "En fil at fortsætte fra, hvis det afbrydes.")
+        ),
+    ] = None,
+    lang: Language = "",
+    json: ForMachines = False,
+) -> None:
+    from trialkit.cli.power import show_power
+
+    show_power(
+        trial, trials=trials, workers=workers, world=world, effects=effect or [], seed=seed, checkpoint=checkpoint
+    )
+
+
+@app.command(
     help=_of("Make a sealed secret and print its commitment.", "Lav en forseglet hemmelighed, og vis dens segl.")
 )
 def seal(
