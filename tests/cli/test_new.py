@@ -224,6 +224,17 @@ def test_too_few_units_stop_until_the_waves_are_other(press, folder):
     assert accepts.unreachable_p is not None
 
 
+def test_a_window_longer_than_the_waves_must_be_shortened(press, folder):
+    municipalities = {"units": "danish_municipalities", "effect": "5", "write": ["13", "60", ""]}
+    answers: dict[str, str | Sequence[str]] = {**DANISH, **municipalities, "window": "365"}
+    answers.pop("people")  # the register has no column to choose
+    status, _, err = press("new", str(folder), "--lang", "da", typed=lines(answers))
+    assert status == 0, err
+    assert "Gør vinduet kortere" in err
+    assert "over 10^" in err
+    assert load(folder).outcomes[0].window_days == 60
+
+
 def test_an_accepted_weakness_does_not_outlive_a_change(press, folder):
     status, _, _ = asked(press, folder, effect="1", write=["accepter", "Fint", "18", "30", ""])
     assert status == 0
@@ -308,7 +319,7 @@ def test_ctrl_c_leaves_nothing(monkeypatch, capsys, folder):
 
     monkeypatch.setattr(sys, "stdin", Interrupted())
     status = pressed(["new", str(folder), "--lang", "da"])
-    refused_and_gone((status, *capsys.readouterr()), folder)
+    assert "Stoppet; intet er skrevet" in refused_and_gone((status, *capsys.readouterr()), folder)
 
 
 def test_a_folder_with_something_in_it_is_left_alone(press, folder):
@@ -574,6 +585,25 @@ def test_a_wrong_unit_is_named_by_sheet_and_cell(tmp_path, row, column, value, c
     told = faults_of(fill_in(tmp_path / "in.xlsx", units=units))
     assert told[0].startswith(f"in.xlsx Enheder!{cell}: "), told
     assert "1234" not in "".join(told)
+
+
+def test_a_formula_that_failed_is_no_answer(tmp_path):
+    path = tmp_path / "in.xlsx"
+    workbook = xlsxwriter.Workbook(path)
+    for sheet in ("Spørgsmål", "Enheder"):
+        page = workbook.add_worksheet(sheet)
+        page.write(0, 0, "navn")
+        page.write(3, 4, "trialkit:title")
+        page.write_formula(3, 2, "=1/0", None, "#DIV/0!")
+    workbook.close()
+    assert "Formlen her er fejlet" in faults_of(path)[0]
+
+
+def test_a_row_without_a_name_is_no_unit(tmp_path):
+    units = [list(cells) for cells in UNITS]
+    units[3][0] = ""
+    told = faults_of(fill_in(tmp_path / "in.xlsx", units=units))
+    assert any(line.startswith("in.xlsx Enheder!A5: ") for line in told), told
 
 
 @pytest.mark.parametrize("name", ["other.xlsx", "list.csv", "form.xlsx"])

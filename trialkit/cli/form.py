@@ -9,7 +9,7 @@ from trialkit.cli import listing
 from trialkit.cli.interview import Interview
 from trialkit.cli.questions import QUESTIONS, Question
 from trialkit.cli.readers import at_least_one, yes
-from trialkit.errors import Fault, Lang, TrialkitError, UnitsError
+from trialkit.errors import Fault, Lang, TrialkitError, UnitsError, UsageError
 from trialkit.power.said import Said
 from trialkit.registers.form import Answer, Column, Field, Filled, Form, cell_name, form_bytes, read_filled
 
@@ -109,6 +109,8 @@ def _fields(question: Question, lang: Lang) -> list[Field]:
     choices = tuple(choice.said.told(lang) for choice in question.choices)
     if question.key == "units":
         choices = tuple("/".join(filter(None, item)) for item in listing.shelf())
+    if question.key == "births":
+        choices = ("ja", "nej") if lang == "da" else ("yes", "no")
     usual = _USUAL[question.key].told(lang) if question.key in _USUAL else ""
     asked = _plain(question.ask.told(lang))
     return [
@@ -207,13 +209,20 @@ def _people(interview: Interview, texts: list[str], filled: Filled) -> list[Faul
     faults, numbers = [], []
     for row, text in zip(filled.rows, texts, strict=True):
         try:
-            numbers.append(at_least_one(text))
+            numbers.append(at_least_one(text) if text else _no_number())
         except TrialkitError as error:
             cell = cell_name(row.line, 2)
             faults.append(filled.fault(filled.form.list_sheet, cell, error.told("en"), error.told("da"), error.code))
     if not faults:
         interview.known["people"] = tuple(numbers)
     return faults
+
+
+def _no_number() -> int:
+    raise UsageError(
+        "The other units have a number here and this one has none. Write it, or leave the whole column empty.",
+        da="De andre enheder har et tal her, og denne har intet. Skriv det, eller lad hele kolonnen stå tom.",
+    )
 
 
 def _pilots(interview: Interview, names: list[str], texts: list[str], filled: Filled) -> list[Fault]:

@@ -126,9 +126,10 @@ class Interview:
         if kept := self._kept(question):
             return kept
         suggested = question.suggest(self.known)
-        if question.choices and suggested:
-            return f"{suggested} {shown(question, question.read(suggested, self.known), speech.lang, known=self.known)}"
-        return suggested
+        if not suggested or not (question.choices or question.kind == "choice"):
+            return suggested
+        said = shown(question, question.read(suggested, self.known), speech.lang, known=self.known)
+        return f"{suggested} {said}" if question.choices else said
 
     def _taken(self, question: Question, answer: str) -> bool:
         """Whether the answer could be used; a word about why not, or about how it was understood."""

@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import typer
+
 from trialkit.cli.answered import answers, folder_files
 from trialkit.cli.interview import BACK, Interview, answered
 from trialkit.cli.questions import QUESTIONS
@@ -14,11 +16,14 @@ from trialkit.cli.speech import speech
 from trialkit.draw.publish import replace
 from trialkit.errors import TrialkitError, UsageError
 from trialkit.power.checkup import Checkup, Reason
+from trialkit.power.said import Said
 from trialkit.protocol.blank import FILL, Answers, draft_text
 from trialkit.report.words import number, probability
 from trialkit.trial import Trial
 
 FORM = {"en": "form.xlsx", "da": "skema.xlsx"}
+_TOO_MANY_TO_READ = 10**12
+_INTERRUPTED = 130  # what a shell expects after Ctrl-C
 _ACCEPT = frozenset({"accepter", "accept", "acceptér"})
 
 
@@ -34,10 +39,22 @@ def begin(trial: Path, *, blank: bool, form: bool, filled: Path | None) -> None:
         raise UsageError("Choose one of --blank, --form and --filled.", da="Vælg én af --blank, --form og --filled.")
     _check_empty(trial)
     if blank:
-        return _blank(trial)
-    if form:
-        return _form(trial)
-    return _dialogue(trial) if filled is None else _filled(trial, filled)
+        _blank(trial)
+    elif form:
+        _form(trial)
+    elif filled is not None:
+        _filled(trial, filled)
+    else:
+        _interruptible(trial)
+
+
+def _interruptible(trial: Path) -> None:
+    """The dialogue; Ctrl-C says that nothing was written."""
+    try:
+        _dialogue(trial)
+    except KeyboardInterrupt:
+        speech.note("\nStopped; nothing was written.", "\nStoppet; intet er skrevet.")
+        raise typer.Exit(_INTERRUPTED) from None
 
 
 def _blank(trial: Path) -> None:
@@ -116,14 +133,26 @@ def _stops(interview: Interview, accepts: Mapping[str, str]) -> tuple[Reason, ..
         return None
     said = "\n".join([*_figures(found), *_problems(found)])
     speech.note(f"\n{said}", f"\n{said}")
+    if found.rows and found.rows[0].outlook is None:
+        speech.note(_NOTHING_COMPARED.en, _NOTHING_COMPARED.da)
+        return None
     return found.stops
+
+
+_NOTHING_COMPARED = Said(
+    "In no month can those who have started be compared with those who wait: the window is longer than the time between "
+    "the waves, or the period lies outside it. Shorten the window, spread the waves, or change the period.",
+    "I ingen måned kan de, der er begyndt, sammenlignes med dem, der venter: vinduet er længere end tiden mellem "
+    "bølgerne, eller perioden ligger uden for den. Gør vinduet kortere, spred bølgerne, eller ret perioden.",
+)
 
 
 def _figures(found: Checkup) -> list[str]:
     """How the lot can fall, and how often the trial would show the smallest effect worth finding."""
     lang, lines = speech.lang, []
     for row in found.rows[:1]:
-        ways, p = number(row.count.accepted, lang), probability(row.smallest_p.of(found.sides), lang)
+        count, p = row.count.accepted, probability(row.smallest_p.of(found.sides), lang)
+        ways = number(count, lang) if count < _TOO_MANY_TO_READ else f"over 10^{len(str(count)) - 1}"
         lines.append(
             speech.of(
                 f"The lot can fall in {ways} ways; the smallest possible p-value is {p}.",
@@ -131,10 +160,10 @@ def _figures(found: Checkup) -> list[str]:
             )
         )
         power = row.outlook.middle.power if row.outlook else None
-        if power is None:
+        if row.outlook and power is None:
             lines.append(speech.of("How often it would show the smallest effect cannot be told without the level now.",
                                    "Hvor tit det ville vise den mindste effekt, kan ikke siges uden niveauet nu."))  # fmt: skip
-        else:
+        elif power is not None:
             of_100 = number(100 * power.t, lang, 0)
             lines.append(
                 speech.of(

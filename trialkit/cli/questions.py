@@ -211,8 +211,9 @@ QUESTIONS: Final = (
             "Kolonnen rummer børn i flere aldre; ja deler dem ud på fødsler pr. måned.",
         ),
         read=readers.yes,
-        suggest=lambda known: "ja",
+        suggest=lambda known: "yes",
         applies=_ages,
+        kind="choice",
     ),
     Question(
         key="waves",
