@@ -55,7 +55,10 @@ def loads(text: str, *, file: str) -> Protocol:
     if faults := _in_order([*source.faults, *faults]):
         raise ProtocolError.listing(faults)
     if protocol is None:  # pragma: no cover - a draft without a fault is a protocol
-        raise ProtocolError("The draft was refused without a reason; report this.")
+        raise ProtocolError(
+            "The draft was refused without a reason; report this.",
+            da="Udkastet blev afvist uden begrundelse; meld det som en fejl.",
+        )
     return protocol
 
 

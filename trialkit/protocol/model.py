@@ -136,7 +136,10 @@ class Protocol(Part):
             return cls.model_validate(parts)
         except ValidationError as error:
             told = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-            raise ProtocolError(f"The protocol does not hold together, so it cannot bind anybody. {told}") from None
+            raise ProtocolError(
+                f"The protocol does not hold together, so it cannot bind anybody. {told}",
+                da=f"Protokollen hænger ikke sammen, så den kan ikke binde nogen. {told}",
+            ) from None
 
     @property
     def drawn(self) -> bool:
