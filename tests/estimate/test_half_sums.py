@@ -17,7 +17,7 @@ from trialkit.estimate.half_sums import HalfSums
 from trialkit.estimate.judge import Judge, accepted, hodges_lehmann
 from trialkit.estimate.null import CurvedNull
 from trialkit.estimate.randomization import randomization_test
-from trialkit.estimate.statistics import DifferenceInMeans, Studentized
+from trialkit.estimate.statistics import DifferenceInMeans, RankSum, Studentized
 
 SIDES = ("distance", "mirror", "doubled", "greater", "less")
 
@@ -135,3 +135,18 @@ def test_a_set_in_two_pieces_is_said_to_be():
     whole = inversion.Region(pieces=((0.5, np.inf),), how="search")
     assert pieces.meet(whole).pieces == ((0.5, 1.0), (2.0, 3.0))
     assert pieces.meet(whole).how == "search"
+
+
+@settings(max_examples=6)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(SIDES), st.sampled_from([0.1, 0.4]))
+def test_ranks_by_halving_end_where_all_their_effects_end(seed, sides, alpha):
+    rng = np.random.default_rng(seed)
+    design, y = complete(ids(8), {"new": 3, "usual": 5}), rng.normal(size=8)
+    codes = rng.permutation([0] * 3 + [1] * 5)
+    statistic = RankSum(outcome=y, compare=("new", "usual"))
+    every = randomization_test(design, codes, statistic, unit="1", sides=sides, level=1 - alpha)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(inversion, "MOST_VALUES", 0)
+        halved = randomization_test(design, codes, statistic, unit="1", sides=sides, level=1 - alpha)
+    assert halved.region.how == "search"
+    assert (halved.region.low, halved.region.high) == (every.region.low, every.region.high)

@@ -8,6 +8,7 @@ end is again one allocation's crossing, not a point of a grid.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -25,6 +26,7 @@ Bools = NDArray[np.bool_]
 How = Literal["breakpoints", "search", "scan"]
 
 MOST_LINES: Final = 500_000  # up to here all crossings of straight lines are solved and sorted
+MOST_VALUES: Final = 20_000_000  # ranks: effects times allocations that are all gone through
 MOST_CURVES: Final = 50_000  # the same for studentized statistics: polynomials of degree 4
 FEW: Final = 512  # an end is closed in on until this many allocations, or a 300th of all, change between two effects
 VERY_FEW: Final = 3  # where the design mean bends with the effect, and a straight line must stand for it
@@ -140,13 +142,28 @@ def _summed(base: float, at: Floats, change: Floats, touch: Floats, size: float)
     return Steps(at[first], level[:-1] + touched, level)
 
 
-def by_points(null: Null, points: Floats, tail: Tail, alpha: float) -> Region:
-    """The region of a statistic that changes at known effects only: p is found at each and between."""
-    gap = 1.0 + float(np.ptp(points)) if points.size else 1.0
-    middles = np.concatenate([[points[0] - gap], (points[1:] + points[:-1]) / 2, [points[-1] + gap]])
-    inside = np.array([null.share(float(tau), tail) for tau in middles])
-    at = np.array([null.share(float(tau), tail) for tau in points])
-    return Region(pieces=Steps(points, at, inside).accepted(alpha + ABOVE), how="breakpoints")
+def by_points(null: Null, points: Floats, tail: Tail, alpha: float, *, peak: float) -> Region:
+    """The region of a statistic that changes at known effects only: p is found at each and between.
+
+    Where that are too many values, each end is found by halving, as if p only fell on either side of ``peak``.
+    """
+    gap = 1.0 + float(np.ptp(points))
+    along = np.empty(2 * points.size + 1)  # even places lie between the points, odd ones on them
+    along[1::2] = points
+    along[::2] = np.concatenate([[points[0] - gap], (points[1:] + points[:-1]) / 2, [points[-1] + gap]])
+
+    def above(place: int) -> bool:
+        return null.share(float(along[place]), tail) > alpha + ABOVE
+
+    if along.size * null.n <= MOST_VALUES:
+        line = np.array([above(place) for place in range(along.size)])
+        return Region(pieces=Steps(points, line[1::2] * 1.0, line[::2] * 1.0).accepted(0.5), how="breakpoints")
+    near = 2 * int(np.searchsorted(points, peak))
+    near = next((place for place in (near, near + 1, near - 1) if 0 <= place < along.size and above(place)), near)
+    first = bisect_left(range(near), True, key=above)
+    last = near + bisect_left(range(along.size - near), True, key=lambda step: not above(near + step)) - 1
+    bounds = np.concatenate([[-inf], points, [inf]])
+    return Region(pieces=((float(bounds[(first + 1) // 2]), float(bounds[last // 2 + 1])),), how="search")
 
 
 # An end at a time
@@ -309,7 +326,10 @@ def _crossings(
 
 
 def by_scan(null: Null, tail: Tail, alpha: float, *, start: float, reach: float, points: int = 101) -> Region:
-    """p at ``points`` effects around ``start``; an end is halved down to a billionth of ``reach``."""
+    """p at ``points`` effects around ``start``; an end is halved down to a billionth of ``reach``.
+
+    An effect still accepted at the edge of the scan, ten standard errors away, is taken to be accepted for ever.
+    """
     grid = start + reach * np.linspace(-1, 1, points)
     above = [null.share(float(tau), tail) > alpha + ABOVE for tau in grid]
     ends: list[float] = [-inf] if above[0] else []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cached_property
-from math import nan, sqrt
+from math import isfinite, nan, sqrt
 from typing import Final, Literal, cast
 
 import numpy as np
@@ -174,43 +175,20 @@ def _rank_shift(null: ComputedNull, bound: Ranked) -> float:
     """The middle of the effects at which the rank sum equals its mean; it never rises with the effect."""
     points = bound.breakpoints()
 
+    along = np.sort(np.concatenate([points, (points[1:] + points[:-1]) / 2, points[[0, -1]] + (-1.0, 1.0)]))
+
     def above(place: int) -> float:
-        tau = float(_along(points, place))
-        values, weights = null.at(tau)
-        return null.own(tau) - float(weights @ values / weights.sum())
+        values, weights = null.at(float(along[place]))
+        return null.own(float(along[place])) - float((weights * values).sum() / weights.sum())
 
     slack = TIE * bound.size(0.0)
-    first = _first(2 * points.size + 1, lambda place: above(place) <= slack)
-    last = _first(2 * points.size + 1, lambda place: above(place) < -slack)
-    if first == last:  # it jumps over its mean
-        return float(points[(first - 1) // 2 if first % 2 == 0 else first // 2])
-    return float(
-        (
-            points[max((first + 1) // 2 - 1 if first % 2 == 0 else first // 2, 0)]
-            + points[min((last - 1) // 2, points.size - 1)]
-        )
-        / 2
-    )
-
-
-def _along(points: Floats, place: int) -> float:
-    """Even places lie between the breakpoints, odd ones on them."""
-    if place % 2:
-        return float(points[place // 2])
-    low = points[place // 2 - 1] if place else points[0] - 1
-    high = points[place // 2] if place // 2 < points.size else points[-1] + 1
+    first = bisect_left(range(along.size), True, key=lambda place: above(place) <= slack)
+    after = bisect_left(range(along.size), True, key=lambda place: above(place) < -slack)
+    if first == after:  # it jumps over its mean, at a breakpoint or just beside one
+        return float(points[first // 2 if first % 2 else (first - 1) // 2])
+    low = points[max(first // 2 - (first % 2 == 0), 0)]  # the effects at which it equals its mean
+    high = points[min((after - 1) // 2, points.size - 1)]
     return float((low + high) / 2)
-
-
-def _first(n: int, holds: object) -> int:
-    low, high = 0, n
-    while low < high:
-        middle = (low + high) // 2
-        if holds(middle):  # type: ignore[operator]
-            high = middle
-        else:
-            low = middle + 1
-    return low
 
 
 def accepted(judge: Judge, sides: Sides, alpha: float, point: float) -> Region:
@@ -219,7 +197,8 @@ def accepted(judge: Judge, sides: Sides, alpha: float, point: float) -> Region:
         return accepted(judge, "greater", alpha / 2, point).meet(accepted(judge, "less", alpha / 2, point))
     bound, null = judge.bound, judge.null
     if isinstance(bound, Ranked):
-        return by_points(null, bound.breakpoints(), sides, alpha)
+        points = bound.breakpoints()
+        return by_points(null, points, sides, alpha, peak=point if isfinite(point) else float(np.median(points)))
     if isinstance(bound, Own):
         new = bound.treated > 0
         start = float(bound.outcome[new].mean() - bound.outcome[~new].mean())

@@ -153,13 +153,12 @@ class CurvedNull(Counting):
         parts, weights = [], []
         for codes, weight in reference.chunks():
             parts.append(bound.curves(codes))
-            weights.append(np.full(len(codes), weight))
-        joined = np.concatenate(weights)
-        own = bound.curves(reference.drawn.codes[None, :])
+            weights.append(weight)
+        alike = all(weight == weights[0] for weight in weights)
         return cls(
             curves=Curves.joined(parts),
-            weights=None if (joined == 1).all() else joined,
-            observed=own,
+            weights=None if alike else np.repeat(weights, [len(part) for part in parts]),
+            observed=bound.curves(reference.drawn.codes[None, :]),
             size=bound.size(0.0),
             centre=bound.centre,
         )
