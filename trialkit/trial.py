@@ -520,7 +520,7 @@ def _another_record(folder: DrawFolder, drawn: str) -> DrawError:
         f"The record of {folder.draw_id} is not the one the ledger names ({drawn}), so nobody knows which draw the data "
         "belong to. Bring back record.json; `trialkit verify` says what is wrong.",
         {"draw_id": folder.draw_id, "drawn": drawn},
-        da=f"Resultatet af {folder.draw_id} er ikke det, protokollen nævner ({drawn}), så ingen ved, hvilken lodtrækning "
+        da=f"Resultatfilen for {folder.draw_id} er ikke den, logbogen nævner ({drawn}), så ingen ved, hvilken lodtrækning "
         "data hører til. Find record.json frem igen; `trialkit verify` siger, hvad der er galt.",
         code="E_RECORD_HASH",
     )

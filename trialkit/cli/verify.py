@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from trialkit.canonical import parse
+from trialkit.cli.data import holds_data, tell_data
 from trialkit.cli.speech import speech
 from trialkit.draw import drand
 from trialkit.draw.sources import REHEARSAL_ID
@@ -51,9 +52,21 @@ class Evidence:
 
 
 def verify_files(files: Sequence[Path], *, head: str) -> None:
-    """Say of each draw whether it is confirmed, not confirmed, or what is wrong; the worst decides the exit."""
-    statuses = [_tell(evidence, head) for evidence in _gathered(files)]
+    """Say of each draw whether it is confirmed, not confirmed, or what is wrong; the worst decides the exit.
+
+    Records and frozen data that lie in a folder, or are given alone, are checked after the draws.
+    """
+    data = [path for path in files if holds_data(path)]
+    statuses = [_tell(evidence, head) for evidence in _gathered([path for path in files if not _only_data(path)])]
+    statuses += [tell_data(path, head=head if _only_data(path) else "") for path in data]
     raise typer.Exit(1 if 1 in statuses else max(statuses))
+
+
+def _only_data(path: Path) -> bool:
+    """Records or frozen data where no draw lies beside them."""
+    return holds_data(path) and not (
+        path.is_dir() and any([*path.glob("ledger.jsonl"), *path.glob("draws/*/ledger.jsonl")])
+    )
 
 
 def _gathered(files: Sequence[Path]) -> list[Evidence]:

@@ -167,7 +167,7 @@ def _first_unreadable(lines: list[Any]) -> int:
 
 def _entry_fault(place: int, member: chain.Break) -> Fault:
     en, da = _BREAKS[member]
-    return _fault(f"Audit entry {place}: {en}.", f"Post {place} i sporet: {da}.")
+    return _fault(f"Audit entry {place}: {en}.", f"Post {place} i revisionssporet: {da}.")
 
 
 def _lost(head: str) -> Fault:

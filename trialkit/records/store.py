@@ -59,12 +59,12 @@ class Store:
     Parameters
     ----------
     path : ``trial.db``; made by the first batch
-    trial : the protocol's id, which the file must carry
+    trial : the protocol's id, which the file must carry; left out, whatever it carries is read
     patience : seconds to wait for another process
     """
 
     path: Path
-    trial: str
+    trial: str = ""
     patience: float = PATIENCE
 
     def append(self, received: Received, *, by: str, moment: datetime, why: str = "") -> Receipt:
@@ -213,7 +213,7 @@ class Store:
         named = re.search(r'"trial":"([^"]*)"', str(first))
         if named is None:
             raise refusals.not_records(self.path.name)
-        if named[1] != self.trial:
+        if self.trial not in ("", named[1]):
             raise refusals.other_trial(self.path.name, named[1], self.trial)
 
     def _check_new(self, db: Connection, received: Received, why: str) -> None:
