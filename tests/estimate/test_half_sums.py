@@ -17,6 +17,7 @@ from trialkit.estimate.half_sums import HalfSums
 from trialkit.estimate.judge import Judge, accepted, hodges_lehmann
 from trialkit.estimate.null import CurvedNull
 from trialkit.estimate.randomization import randomization_test
+from trialkit.estimate.region import Region
 from trialkit.estimate.statistics import DifferenceInMeans, RankSum, Studentized
 
 SIDES = ("distance", "mirror", "doubled", "greater", "less")
@@ -130,9 +131,9 @@ def test_a_set_in_two_pieces_is_said_to_be():
     assert dip.accepted(2.0) == ((0.0, 2.0),)
     point = inversion.Steps(np.array([0.0]), np.array([5.0]), np.array([1.0, 1.0]))
     assert point.accepted(2.0) == ((0.0, 0.0),)
-    pieces = inversion.Region(pieces=((0.0, 1.0), (2.0, 3.0)), how="breakpoints")
+    pieces = Region(pieces=((0.0, 1.0), (2.0, 3.0)), how="breakpoints")
     assert not pieces.connected
-    whole = inversion.Region(pieces=((0.5, np.inf),), how="search")
+    whole = Region(pieces=((0.5, np.inf),), how="search")
     assert pieces.meet(whole).pieces == ((0.5, 1.0), (2.0, 3.0))
     assert pieces.meet(whole).how == "search"
 

@@ -15,10 +15,11 @@ from trialkit.estimate.arms import Bound, Straight
 from trialkit.estimate.curves import TIE
 from trialkit.estimate.drawn import ReferenceSet
 from trialkit.estimate.half_sums import EqualArms, HalfSums
-from trialkit.estimate.inversion import Region, by_points, by_scan, region
+from trialkit.estimate.inversion import by_points, by_scan, region
 from trialkit.estimate.null import ComputedNull, CurvedNull, Null, Tail
 from trialkit.estimate.own_statistic import Own
 from trialkit.estimate.ranks import Ranked
+from trialkit.estimate.region import Region
 from trialkit.estimate.two_arms import TwoArms
 
 Floats = NDArray[np.float64]

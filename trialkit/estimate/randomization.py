@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from trialkit.estimate.arms import Statistic
 from trialkit.estimate.drawn import ENUMERATED, Drawn, ReferenceSet
-from trialkit.estimate.inversion import Region
 from trialkit.estimate.judge import Judge, Sides, accepted, firsts, hodges_lehmann
 from trialkit.estimate.pairs import Pairs
 from trialkit.estimate.ranks import Ranked
+from trialkit.estimate.region import Region
 from trialkit.estimate.result import Estimate
 from trialkit.estimate.waves import WithinMonths
 
