@@ -84,6 +84,15 @@ def test_the_test_uses_halves_where_there_are_many_allocations():
         assert found.p_value_at(high - 1e-7) > 0.05 >= found.p_value_at(high + 1e-7)
 
 
+def test_few_of_many_units_are_listed_because_their_halves_have_more_subsets():
+    design, y = complete(ids(40), {"new": 3, "usual": 37}), np.random.default_rng(1).normal(size=40)
+    found = randomization_test(
+        design, ["new"] * 3 + ["usual"] * 37, DifferenceInMeans(outcome=y, compare=("new", "usual")), unit="1"
+    )
+    assert isinstance(found.judge.null, CurvedNull)
+    assert found.estimate.n_allocations == 9880
+
+
 def test_exactly_equal_arms_at_any_effect_by_listing_every_half():
     """Outside truth: itertools over all halves, the sum of the treated compared with the one drawn."""
     halves, _ = both(10, 5, 3)

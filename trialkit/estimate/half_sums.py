@@ -76,18 +76,19 @@ class HalfSums(Counting):
 
     @classmethod
     def fits(cls, bound: object) -> bool:
-        """Whether this is a difference of single units drawn at once, unconstrained, with many allocations."""
-        if not isinstance(bound, TwoArms):
+        """Whether this is a difference of single units drawn at once, unconstrained, with many allocations.
+
+        Few of many units have fewer allocations than their halves have subsets; then they are listed.
+        """
+        if not isinstance(bound, TwoArms) or len(bound.shares) > 1 or not bound.arms.two_labels:
             return False
         drawn = bound.arms.drawn
-        single = bool((bound.columns[: len(bound.shares)].sum(axis=0)[drawn.free] == 1).all())
-        alone = len(drawn.parts) == 1 and drawn.steady and not drawn.constrained and len(bound.shares) == 1
-        return bool(
-            single
-            and alone
-            and bound.arms.two_labels
-            and comb(sum(drawn.parts[0].counts), drawn.parts[0].counts[0]) >= FEWEST
-        )
+        if len(drawn.parts) != 1 or not drawn.steady or drawn.constrained:
+            return False
+        single = bool((bound.columns[0][drawn.free] == 1).all())
+        new, usual = drawn.parts[0].counts
+        total = comb(new + usual, new)
+        return single and total >= FEWEST and 2 ** ((new + usual + 1) // 2) <= total
 
     @property
     def n(self) -> int:
