@@ -103,10 +103,10 @@ def studies(
     design = None if population is None else drafted(protocol, population)
     if population is None or design is None:
         raise AssertionError("units that are drawn at one time, and nobody to draw among")
-    return (_Maker(protocol, population, design, _in_world(found, world), world, drawn).planned(),)
+    return (_Maker(protocol, population, design, in_world(found, world), world, drawn).planned(),)
 
 
-def _in_world(found: Setting, world: WorldName) -> Setting:
+def in_world(found: Setting, world: WorldName) -> Setting:
     """The setting with one ICC and one CAC; on a scale between units there is nothing to choose."""
     if found.scale == "sd_between_units":
         return found
@@ -392,4 +392,4 @@ def _observed(protocol: Protocol) -> DesignError:
     )
 
 
-__all__ = ["Planned", "WorldName", "births_of", "people_of", "planned_world", "studies"]
+__all__ = ["Planned", "WorldName", "births_of", "in_world", "people_of", "planned_world", "studies"]
