@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, Table, select
+from sqlalchemy import Connection, Table, select
 
 from trialkit import chain
 from trialkit.canonical import NO_HASH
@@ -110,23 +110,24 @@ class _Reader:
 
     def __init__(self, db: Connection, table: Table) -> None:
         self.name, self.count, self.expected = table.name, 0, 1
-        rows = db.execution_options(yield_per=5000).execute(select(table).order_by(table.c.seq)).mappings()
-        self.batches = groupby(rows, key=lambda row: row["batch"])
+        rows = db.execution_options(yield_per=5000).execute(select(table).order_by(table.c.seq))
+        self.batches = groupby(rows, key=lambda row: row[1])
         self.waiting = next(self.batches, None)
 
     def bound(
-        self, batch: int, digest: bytes, many: int, line: Callable[[Any], str]
+        self, batch: int, digest: bytes, many: int, line: Callable[[Sequence[object]], str]
     ) -> Iterator[tuple[Fault | None, bytes]]:
         """Each row of a batch with what is wrong with it and the digest the next row follows."""
         last = self.expected + many - 1
         if self.waiting is not None and self.waiting[0] == batch:
             for row in self.waiting[1]:
                 self.count += 1
-                gone = row["seq"] - self.expected
+                seq, after = row[0], row[-1]
+                gone = seq - self.expected
                 if gone > 0:
-                    yield self._missing(self.expected, row["seq"] - 1), digest
-                right = gone > 0 or (gone == 0 and following(digest, line(row)) == row["digest"])
-                self.expected, digest = row["seq"] + 1, _bytes(row["digest"])
+                    yield self._missing(self.expected, seq - 1), digest
+                right = gone > 0 or (gone == 0 and following(digest, line(row[:-1])) == after)
+                self.expected, digest = seq + 1, after if isinstance(after, bytes) else b""
                 yield None if right else self._changed(row), digest
             self.waiting = next(self.batches, None)
         if self.expected <= last:
@@ -140,20 +141,16 @@ class _Reader:
                 yield self._changed(row)
             self.waiting = next(self.batches, None)
 
-    def _changed(self, row: RowMapping) -> Fault:
-        place = f"{row['outcome']}, {row['unit']}, {row['period']}"
+    def _changed(self, row: Sequence[Any]) -> Fault:
+        place = f"measurement {row[2]}" if self.name == "child" else ", ".join(str(part) for part in row[3:6])
         return _fault(
-            f"{self.name} {row['seq']} ({place}) is not as it was kept: it was changed, added or moved.",
-            f"{self.name} {row['seq']} ({place}) er ikke, som den blev gemt: den er ændret, tilføjet eller flyttet.",
+            f"{self.name} {row[0]} ({place}) is not as it was kept: it was changed, added or moved.",
+            f"{self.name} {row[0]} ({place}) er ikke, som den blev gemt: den er ændret, tilføjet eller flyttet.",
         )
 
     def _missing(self, first: int, last: int) -> Fault:
         which = f"{first}" if first >= last else f"{first}-{last}"
         return _fault(f"{self.name} {which} is missing.", f"{self.name} {which} mangler.")
-
-
-def _bytes(value: object) -> bytes:
-    return value if isinstance(value, bytes) else b""
 
 
 def _first_unreadable(lines: list[Any]) -> int:

@@ -8,8 +8,7 @@ and whoever recomputes rows must change every later entry of the chain.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 
 def following(digest: bytes, line: str) -> bytes:
@@ -17,18 +16,12 @@ def following(digest: bytes, line: str) -> bytes:
     return hashlib.sha256(digest + line.encode()).digest()
 
 
-def measurement_line(row: Mapping[str, Any]) -> str:
-    """Tab-separated and ended by a line feed; ``.`` where there is no value, which no number can be."""
-    corrects, top, bottom = row["corrects"], row["numerator"], row["denominator"]
-    return (
-        f"measurement\t{row['seq']}\t{row['batch']}\t{row['row']}\t{row['outcome']}\t{row['unit']}\t{row['period']}\t"
-        f"{'.' if top is None else top}\t{'.' if bottom is None else bottom}\t{'.' if corrects is None else corrects}\n"
-    )
+def measurement_line(row: Sequence[object]) -> str:
+    """The table's columns but the digest, tab-separated; ``.`` where there is no value, which no number can be."""
+    return "\t".join(["measurement", *("." if one is None else str(one) for one in row)]) + "\n"
 
 
-def child_line(row: Mapping[str, Any]) -> str:
-    """The same for a child: number, batch, row of the file, outcome, unit, period, event 0 or 1."""
-    return (
-        f"child\t{row['seq']}\t{row['batch']}\t{row['row']}\t{row['outcome']}\t{row['unit']}\t{row['period']}\t"
-        f"{row['event']}\n"
-    )
+def child_line(row: Sequence[object]) -> str:
+    """The same for a child."""
+    seq, batch, measurement, line, event = row
+    return f"child\t{seq}\t{batch}\t{measurement}\t{line}\t{event}\n"

@@ -61,15 +61,15 @@ MEASUREMENT: Final = Table(
     CheckConstraint("corrects < seq", name="corrects_an_earlier_one"),
 )
 
-CHILD: Final = Table(
+CHILD: Final = Table(  # whole numbers only, so that counting millions of rows is grouping by a whole number
     "child",
     metadata,
     Column("seq", Integer, primary_key=True, autoincrement=False),
     _batch(),
+    Column(
+        "measurement", Integer, ForeignKey("measurement.seq", deferrable=True, initially="DEFERRED"), nullable=False
+    ),
     Column("row", Integer, nullable=False),
-    Column("outcome", Text, nullable=False),
-    Column("unit", Text, nullable=False),
-    Column("period", Text, nullable=False),
     Column("event", Integer, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     CheckConstraint("event IN (0, 1)", name="yes_or_no"),

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, NullPool, RowMapping, create_engine, func, insert, select
+from sqlalchemy import Connection, NullPool, RowMapping, Table, create_engine, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
 from trialkit import chain
@@ -36,7 +36,6 @@ FORMAT: Final = "trialkit-records/1"
 PATIENCE: Final = 30.0  # seconds to wait while another process writes its batch
 SHOWN: Final = 20  # cells listed in one refusal
 
-Row = dict[str, Any]
 CellKey = tuple[str, str, str]  # outcome, unit, period
 
 
@@ -72,7 +71,8 @@ class Store:
 
         A cell (outcome, unit, period) that is known gets a new version where the file says something else; that is a
         correction and needs ``why``, except where nothing had been reported before.  Children are counted into cells
-        by the database; a file of children holds all of a unit and month that it holds one of.
+        by the database; a file of children holds all of a unit and month that it holds one of, and what they are counted
+        into is a new version even if the numbers are as they were.
 
         Parameters
         ----------
@@ -93,8 +93,7 @@ class Store:
         with self._writing(by, moment) as (db, last):
             self._check_new(db, received, why)
             batch = _Batch(db, last, received)
-            batch.add_children()
-            batch.add_measurements(known=_newest(db), why=why)
+            batch.add(known=_newest(db), why=why)
             return batch.close(by=by, time=stamp(moment), why=why)
 
     def note_freeze(self, snapshot: str, as_of: str, *, by: str, moment: datetime) -> str:
@@ -245,63 +244,78 @@ class _Batch:
         self.db, self.last, self.received = db, last, received
         self.seq = int(last["seq"]) + 1
         self.digest = bytes.fromhex(last["hash"])
-        self.children = self.new = self.corrected = self.unchanged = 0
+        self.written = self.new = self.corrected = self.unchanged = 0
 
-    def add_children(self) -> None:
-        rows: list[Row] = []
-        for seq, child in enumerate(self.received.children, start=_next(self.db, CHILD.c.seq)):
-            row = {"seq": seq, "batch": self.seq, **dict(child)}
-            row["event"] = int(child.event)
-            row["digest"] = self.digest = following(self.digest, child_line(row))
-            rows.append(row)
-        if rows:
-            self.db.execute(insert(CHILD), rows)
-        self.children = len(rows)
-
-    def add_measurements(self, *, known: dict[CellKey, _Known], why: str) -> None:
-        """A version for every cell that is new or says something else than what is ``known``."""
-        given = [*self.received.measurements, *self._counted()]
-        changes = [(one, known[one.cell]) for one in given if one.cell in known and known[one.cell].value != one.value]
-        if (silent := [pair for pair in changes if pair[1].numerator is not None]) and not why:
+    def add(self, *, known: Mapping[CellKey, _Known], why: str) -> None:
+        """Keep the file's children, and a version of every cell that is new, says something else or has children."""
+        first = _next(self.db, MEASUREMENT.c.seq)
+        given = [*self._counted(first), *self.received.measurements]
+        silent = [
+            (one, before)
+            for one in given
+            if (before := known.get(one.cell)) and before.numerator is not None and before.value != one.value
+        ]
+        if silent and not why:
             raise _unannounced(self.received.file, silent)
-        rows: list[Row] = []
-        seq = _next(self.db, MEASUREMENT.c.seq)
-        for one in given:
+        rows: list[tuple[Any, ...]] = []
+        for place, one in enumerate(given):
             before = known.get(one.cell)
-            if before is not None and before.value == one.value:
-                self.unchanged += 1
+            same = before is not None and before.value == one.value
+            self.new += before is None
+            self.unchanged += same
+            if same and place >= self.counted:
                 continue
-            row = {"seq": seq, "batch": self.seq, **dict(one), "corrects": None if before is None else before.seq}
-            row["digest"] = self.digest = following(self.digest, measurement_line(row))
-            known[one.cell] = _Known(seq, one.numerator, one.denominator)
-            rows.append(row)
-            seq += 1
-        if rows:
-            self.db.execute(insert(MEASUREMENT), rows)
-        self.corrected = sum(row["corrects"] is not None for row in rows)
-        self.new = len(rows) - self.corrected
+            corrects = None if before is None else before.seq
+            row = (first + len(rows), self.seq, one.row, *one.cell, *one.value, corrects)
+            self.digest = following(self.digest, measurement_line(row))
+            rows.append((*row, self.digest))
+        _insert(self.db, MEASUREMENT, rows)
+        self.written, self.corrected = len(rows), len(given) - self.new - self.unchanged
 
-    def _counted(self) -> list[Measurement]:
-        """The batch's children by outcome, unit and period, as the database counts them."""
-        cell = (CHILD.c.outcome, CHILD.c.unit, CHILD.c.period)
-        counted = select(*cell, func.sum(CHILD.c.event), func.count()).where(CHILD.c.batch == self.seq)
-        if not self.children:
-            return []
+    def _counted(self, first: int) -> list[Measurement]:
+        """The children by outcome, unit and period, as the database counts them.
+
+        Each child is kept under the number its cell's version will have: from ``first``, in the order of the cells.
+        """
+        children = self.received.children
+        places = [(one.outcome, one.unit, one.period) for one in children]
+        numbers = {cell: first + place for place, cell in enumerate(sorted(set(places)))}
+        self.counted = len(numbers)
+        cells = [numbers[place] for place in places]
+        rows, batch, digest = [], self.seq, self.digest
+        by_cell = sorted(range(len(children)), key=cells.__getitem__)
+        for seq, place in enumerate(by_cell, start=_next(self.db, CHILD.c.seq) if children else 1):
+            row = (seq, batch, cells[place], children[place].row, int(children[place].event))
+            digest = following(digest, child_line(row))
+            rows.append((*row, digest))
+        self.digest = digest
+        _insert(self.db, CHILD, rows)
+        counts = select(CHILD.c.measurement, func.sum(CHILD.c.event), func.count()).where(CHILD.c.batch == batch)
+        found = self.db.execute(counts.group_by(CHILD.c.measurement)) if children else ()
+        said = {number: (str(events), str(every)) for number, events, every in found}
         return [
-            Measurement(outcome=outcome, unit=unit, period=period, numerator=str(events), denominator=str(children))
-            for outcome, unit, period, events, children in self.db.execute(counted.group_by(*cell).order_by(*cell))
+            Measurement(
+                outcome=outcome, unit=unit, period=period, numerator=said[number][0], denominator=said[number][1]
+            )
+            for (outcome, unit, period), number in numbers.items()
         ]
 
     def close(self, *, by: str, time: str, why: str) -> Receipt:
         """Enter the batch into the audit chain: file, counts and the last row's digest, which depends on every row."""
-        file, written = self.received, self.new + self.corrected
+        file, children = self.received, len(self.received.children)
         body: dict[str, Any] = {"kind": "batch", "by": by, "time": time, "file": file.file, "sha256": file.sha256}
         body |= {"synthetic": file.synthetic, "rows_digest": self.digest.hex()}
-        body |= {"measurements": written, "children": self.children, "unchanged": self.unchanged}
+        body |= {"measurements": self.written, "children": children, "unchanged": self.unchanged}
         body |= {"why": why} if why else {}
         head = _enter(self.db, body, self.last)
-        counts = {name: getattr(self, name) for name in ("new", "corrected", "unchanged", "children")}
-        return Receipt(batch=self.seq, head=head, synthetic=file.synthetic, **counts)
+        counts = {name: getattr(self, name) for name in ("new", "corrected", "unchanged")}
+        return Receipt(batch=self.seq, head=head, synthetic=file.synthetic, children=children, **counts)
+
+
+def _insert(db: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Rows in the order of the table's columns, as plain tuples: dictionaries would cost as much as the insertion."""
+    if rows:
+        db.exec_driver_sql(str(insert(table).compile(dialect=db.dialect)), list(rows))
 
 
 def _enter(db: Connection, body: Mapping[str, Any], last: Mapping[str, Any] | None) -> str:
