@@ -70,10 +70,10 @@ def entries(data: bytes) -> list[dict[str, Any]]:
     return found
 
 
-def first_break(found: Sequence[Mapping[str, Any]]) -> tuple[int, Break] | None:
-    """Place and member of the first entry that does not continue the one before; None if all do."""
-    prev, time = NO_HASH, ""
-    for place, entry in enumerate(found):
+def first_break(found: Sequence[Mapping[str, Any]], *, start: int = 0) -> tuple[int, Break] | None:
+    """Place and member of the first entry, from ``start`` on, that does not continue the one before; None if all do."""
+    prev, time = (found[start - 1]["hash"], found[start - 1]["time"]) if start else (NO_HASH, "")
+    for place, entry in enumerate(found[start:], start=start):
         rest = {key: value for key, value in entry.items() if key != "hash"}
         right: dict[Break, bool] = {
             "seq": entry["seq"] == place,

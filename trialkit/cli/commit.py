@@ -129,7 +129,7 @@ def open_source(trial: Path, *, source: int | None, value: str, draw: str) -> No
     place = _openable(protocol["entropy"]) if source is None else source
     if not value:
         value = _asked_value(protocol, place)
-    if Path(value).is_file():
+    if _is_file(value):
         value = secret_in(Path(value))
     head = folder.open(place, value.replace(" ", ""), moment())
     speech.show(
@@ -233,6 +233,13 @@ def _asked_value(protocol: dict[str, Any], place: int) -> str:
     return speech.ask(
         "The secret (64 hex digits), or the keeper's file:", "Hemmeligheden (64 hexcifre) eller filen med den:"
     )
+
+
+def _is_file(value: str) -> bool:
+    try:
+        return Path(value).is_file()
+    except OSError:  # a thousand throws are no name a disk could hold
+        return False
 
 
 def secret_in(path: Path) -> str:

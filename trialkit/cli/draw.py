@@ -9,12 +9,12 @@ from typing import Any
 
 from trialkit.canonical import skeleton
 from trialkit.cli.commit import moment, secret_in
-from trialkit.cli.pages import publish_pages
+from trialkit.cli.pages import papers_finished, publish_pages
 from trialkit.cli.speech import speech
 from trialkit.cli.throws import ask_throws
 from trialkit.draw import drand
 from trialkit.draw.folder import DrawFolder
-from trialkit.draw.official import Draw
+from trialkit.draw.official import Draw, redraw
 from trialkit.draw.relays import RELAYS, fetch
 from trialkit.errors import UsageError
 from trialkit.trial import Trial
@@ -25,11 +25,25 @@ def make(trial: Path, *, draw: str, evidence: Path | None, relays: Sequence[str]
     opened = Trial.open(trial)
     folder = opened.drawing(draw)
     opened.ready(folder)
-    given = [] if folder.pending() else _evidence(folder, evidence, relays or (RELAYS if fetch else ()))
+    if made := _without_papers(folder):
+        speech.note(
+            "This draw was made before, and its papers were not finished. They have been made now; nothing was drawn.",
+            "Lodtrækningen er foretaget før, men papirerne blev ikke færdige. De er lavet nu; der er ikke trukket lod.",
+        )
+        return _show(made, folder, publish_pages(opened, folder))
+    given = [] if folder.story().drawn else _evidence(folder, evidence, relays or (RELAYS if fetch else ()))
     _warn_unchecked(folder.protocol)
     drawn = folder.draw(given, moment())
-    pages = publish_pages(opened, folder)
-    _show(drawn, folder, pages)
+    return _show(drawn, folder, publish_pages(opened, folder))
+
+
+def _without_papers(folder: DrawFolder) -> Draw | None:
+    """The draw that was entered by a process that died before its last paper; None if there is no such draw."""
+    drawn, record = folder.story().drawn, folder.record_bytes
+    if not drawn or not record or folder.pending() or papers_finished(folder):
+        return None
+    made = redraw(record)
+    return made if made.record_hash == drawn else None
 
 
 def rehearse_draw(trial: Path, *, draw: str) -> None:
@@ -50,8 +64,15 @@ def assign_next(
     """The next entry of a sequential design, or the next offer of a place lottery."""
     opened = Trial.open(trial)
     folder = opened.drawing(draw)
-    if folder.protocol["design"]["kind"] == "lottery":
+    kind = folder.protocol["design"]["kind"]
+    if kind == "lottery":
         return _offer(folder, unit)
+    if kind != "sequential":
+        raise UsageError(
+            f"{folder.draw_id} draws all its units at once, so there is no next one. Run `trialkit draw`.",
+            {"draw_id": folder.draw_id, "design": kind},
+            da=f"I {folder.draw_id} trækkes der lod om alle på én gang, så der er ingen næste. Kør `trialkit draw`.",
+        )
     opened.ready(folder)
     if not stratum:
         strata = ", ".join(folder.protocol["design"]["strata"])

@@ -39,6 +39,11 @@ def publish_pages(trial: Trial, folder: DrawFolder) -> list[Path]:
     return written
 
 
+def papers_finished(folder: DrawFolder) -> bool:
+    """Whether the last of the papers stands there: the list in the other language."""
+    return any((folder.path / f"units.{lang}.html").is_file() for lang in _OTHER)
+
+
 def _plan(trial: Trial) -> dict[str, Any] | None:
     """The committed plan; a rehearsal of a draft has none."""
     try:

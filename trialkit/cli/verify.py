@@ -202,10 +202,12 @@ def _sha256(data: bytes) -> str:
 def replay_vectors(vectors: Path | None) -> None:
     """Replay a vector file; the last line is ``N passed, M failed``."""
     from trialkit.draw import published
-    from trialkit.draw.selftest import Counts, checks, total
+    from trialkit.draw.selftest import Counts, checks, is_vector_file, total
 
     try:
         wanted = json.loads(vectors.read_bytes()) if vectors else published.vectors()
+        if not is_vector_file(wanted):
+            raise ValueError("it holds no list of vectors that is known here")
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{vectors} is not a vector file: {error}. Give a file in the form of draw_vectors.json.",

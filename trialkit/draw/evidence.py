@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import perm
 from typing import Any, Final, Literal
 
-from trialkit.canonical import FORMAT, HEX64, digest, nfc
+from trialkit.canonical import FORMAT, HEX64, digest, nfc, text_fault
 from trialkit.design.assignment import Assignment
 from trialkit.design.parts_design import PartsDesign
 from trialkit.draw import drand
@@ -38,11 +38,20 @@ def seal(draw_id: str, party: str, secret: str) -> dict[str, str]:
     Raises
     ------
     DrawError
-        ``E_EVIDENCE``: the secret could not be opened later.
+        ``E_EVIDENCE``: the secret could not be opened later.  ``E_TEXT``: the party's name may not be published.
     """
     if not HEX64.fullmatch(secret):
         raise _unfit("commit", "a secret is 64 hex digits in lower case", "en hemmelighed er 64 hex-cifre (små)")
     party = nfc(party)
+    if why := text_fault(party):
+        raise DrawError(
+            f"The name {party!r} {why[0]}, so no protocol could hold it and the seal would be worth nothing. Write it "
+            "plainly.",
+            {"text": party},
+            da=f"Navnet {party!r} {why[1]}, så ingen protokol kunne rumme det, og seglet ville intet være værd. Skriv "
+            "det enkelt.",
+            code="E_TEXT",
+        )
     return {"kind": "commit", "party": party, "commitment": commitment(draw_id, party, secret)}
 
 

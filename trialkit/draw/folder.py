@@ -2,12 +2,14 @@
 
 ``protocol.json`` and ``record.json`` follow the specification; ``ledger.jsonl`` decides.  A step counts from the
 moment its entry stands in the ledger, which is replaced whole, so a process that dies leaves the ledger as it was
-before or after.  ``record.pending`` holds a record between being drawn and being entered: the next ``draw`` enters
-that one and no other.
+before or after.  ``record.pending`` holds a record between being drawn and being entered: until it is entered, only
+the evidence it was drawn with is taken, so that nobody stops a draw to try another.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,14 +21,16 @@ from typing import Any, Final
 from trialkit.canonical import NO_HASH, digest, jcs, nfc, parse, skeleton, text_fault
 from trialkit.draw import drand
 from trialkit.draw.evidence import commitment
-from trialkit.draw.ledger import Entry, append, read, replay
+from trialkit.draw.ledger import Entry, append, read, read_on, replay
 from trialkit.draw.official import Draw, official, redraw
 from trialkit.draw.publish import locked, replace, write_new
 from trialkit.draw.refusals import (
     another_protocol,
+    begun_otherwise,
     cannot_assign,
     committed_already,
     drawn_already,
+    in_the_way,
     late,
     no_place,
     not_committed,
@@ -44,6 +48,8 @@ from trialkit.draw.witness import is_signed
 from trialkit.errors import DrawError
 
 PATIENCE: Final = 30.0  # seconds to wait while another process makes its step
+
+_LEFT: Final = re.compile(r"\.(ledger\.jsonl|protocol(\.[0-9a-f]{16})?\.json|record\.(json|pending))\.[a-z0-9_]{8}")
 
 
 @dataclass(frozen=True)
@@ -92,8 +98,7 @@ class DrawFolder:
         DrawError
             The ledger is damaged; the code is the specification's name for how.
         """
-        data = self.ledger_bytes
-        return read(data) if data else []
+        return _entries(self.ledger_bytes)
 
     def story(self) -> Story:
         """What the ledger says has happened."""
@@ -174,14 +179,15 @@ class DrawFolder:
             return self._append("void", {"protocol_hash": digest(self.protocol), "reason": reason}, moment)
 
     def draw(self, evidence: Sequence[Mapping[str, Any]], moment: datetime) -> Draw:
-        """Make the official draw, once.  One that a dying process left unfinished is finished, whatever ``evidence``.
+        """Make the official draw, once; the same call again finishes one that a dying process left unfinished.
 
         Raises
         ------
         DrawError
-            ``E_REROLL`` if it has been made, ``E_NOT_COMMITTED``, ``E_LEDGER_TIME`` before the drand round,
-            ``E_QUORUM`` if too few witnesses signed the fingerprint, ``E_LATE_OPENING`` if the dice are not those in
-            the ledger or came there too late, and whatever is wrong with the evidence.
+            ``E_REROLL`` if it has been made, or begun with other evidence; ``E_NOT_COMMITTED``; ``E_LEDGER_TIME``
+            before the drand round; ``E_QUORUM`` if too few witnesses signed the fingerprint; ``E_LATE_OPENING`` if the
+            dice are not those in the ledger or came there too late; ``E_EXISTS`` if a record stands there that was
+            never entered; and whatever is wrong with the evidence.
         """
         with self._alone():
             if finished := self._finish():
@@ -190,15 +196,19 @@ class DrawFolder:
             if story.drawn:
                 raise drawn_already(self.draw_id)
             protocol = self.protocol
+            if self.record_bytes:
+                raise in_the_way(self.path / "record.json")
             if story.in_time(stamp(moment)):
                 raise too_early(story.entropy_time, moment)
             self._check_witnessed(story, protocol, evidence)
-            drawn = self._begun() or official(protocol, list(evidence), bls=drand.available())
+            drawn = official(protocol, list(evidence), bls=drand.available())
+            if self._read("record.pending") not in (b"", drawn.record_bytes):
+                raise begun_otherwise(self.path / "record.pending")
             self._enter(drawn, moment)
             return drawn
 
     def pending(self) -> bool:
-        """Whether a draw was begun and not finished; `draw` then finishes that one."""
+        """Whether a draw was begun and not finished; `draw` then finishes that one, with its own evidence."""
         return bool(self._read("record.pending"))
 
     def assign(self, unit: str, stratum: str, evidence: Sequence[Mapping[str, Any]], moment: datetime) -> str:
@@ -264,12 +274,19 @@ class DrawFolder:
         while True:
             try:
                 with locked(self.path):
+                    self._sweep()
                     yield
                     return
             except DrawError as error:
                 if error.code != "E_BUSY" or time.monotonic() > until:
                     raise
             time.sleep(0.02)
+
+    def _sweep(self) -> None:
+        """Remove what a dying process was writing: whoever holds the folder knows that nobody writes it any more."""
+        for path in self.path.glob(".*"):
+            if _LEFT.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
     def _read(self, name: str) -> bytes:
         path = self.path / name
@@ -278,7 +295,7 @@ class DrawFolder:
     def _append(self, kind: str, body: Mapping[str, Any], moment: datetime) -> str:
         """Append one entry, unless the ledger would no longer tell a story that holds."""
         data = append(self.ledger_bytes, kind, body, stamp(moment))
-        found = read(data)
+        found = _entries(data)
         replay(found)
         replace(self.path / "ledger.jsonl", data)
         return str(found[-1]["hash"])
@@ -299,15 +316,11 @@ class DrawFolder:
         for place, (source, given) in enumerate(zip(protocol["entropy"], evidence, strict=False)):
             if source["kind"] != "rolls":
                 continue
-            thrown = ",".join(str(value) for value in given.get("values", ()))
+            values = given.get("values")
+            thrown = ",".join(map(str, values)) if isinstance(values, list) else ""
             unseen = bool(story.entropy_time) and not story.opened_in_time(place, quorum)
             if unseen or opened.get(place, thrown) != thrown:
                 raise late(place, unseen)
-
-    def _begun(self) -> Draw | None:
-        """The draw that was begun and not entered, drawn again from its own evidence."""
-        data = self._read("record.pending")
-        return redraw(data) if data else None
 
     def _enter(self, drawn: Draw, moment: datetime) -> None:
         """Record first beside the ledger, then the entry that makes it official, then its own name."""
@@ -319,13 +332,30 @@ class DrawFolder:
     def _finish(self) -> Draw | None:
         """Give an entered record its name, if a process died before it could; the draw, if there was one to finish."""
         data, drawn = self._read("record.pending"), self.story().drawn
-        if not data or not drawn:
+        if not data or not drawn or hashlib.sha256(data).hexdigest() != drawn:
             return None
+        if self.record_bytes not in (b"", data):
+            raise in_the_way(self.path / "record.json")
         finished = redraw(data)
-        if not self.record_bytes and finished.record_hash == drawn:
+        if not self.record_bytes:
             write_new(self.path / "record.json", data)
         (self.path / "record.pending").unlink()
         return finished
+
+
+_last: tuple[bytes, list[Entry]] = (b"", [])  # the ledger read last: a step reads it several times, and it only grows
+
+
+def _entries(data: bytes) -> list[Entry]:
+    """The entries of a ledger whose form and chain hold; only what is new is checked again."""
+    global _last
+    known, found = _last
+    if not data:
+        return []
+    if data != known:
+        grown = bool(known) and data.startswith(known)
+        _last = data, read_on(found, data[len(known) :]) if grown else read(data)
+    return list(_last[1])
 
 
 _PLACE: Final = "place: "

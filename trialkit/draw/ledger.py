@@ -1,12 +1,12 @@
 """The ledger: every official step of one draw, one chained line each (specification section 9).
 
-`append` writes an entry, `read` checks form and chain, `replay` checks that the story holds.
+`append` writes an entry, `read` and `read_on` check form and chain, `replay` checks that the story holds.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from trialkit.canonical import FORMAT, HEX64
@@ -57,12 +57,7 @@ def read(data: bytes, *, head: str | None = None, at: Callable[[int], object] = 
         entry that breaks the chain; ``E_LEDGER_HEAD``.
     """
     at(1)
-    try:
-        found = entries(data)
-    except CanonicalError as error:
-        raise refuse("E_LEDGER_FORMAT", error.message, error.told("da")) from None
-    for entry in found:
-        _check_entry(entry)
+    found = _formed(data)
     at(2)
     if broken := first_break(found):
         raise _unchained(*broken)
@@ -76,7 +71,32 @@ def read(data: bytes, *, head: str | None = None, at: Callable[[int], object] = 
     return found
 
 
-def replay(found: list[Entry], known: Known | None = None) -> Story:
+def read_on(found: Sequence[Entry], more: bytes) -> list[Entry]:
+    """The entries of a ledger that has grown by the lines ``more`` since ``found`` was read from it.
+
+    Raises
+    ------
+    DrawError
+        As `read`, of the new lines.
+    """
+    grown = [*found, *_formed(more)]
+    if broken := first_break(grown, start=len(found)):
+        raise _unchained(*broken)
+    return grown
+
+
+def _formed(data: bytes) -> list[Entry]:
+    """The entries on the lines of ``data``, each by itself as it must be (step 1)."""
+    try:
+        found = entries(data)
+    except CanonicalError as error:
+        raise refuse("E_LEDGER_FORMAT", error.message, error.told("da")) from None
+    for entry in found:
+        _check_entry(entry)
+    return found
+
+
+def replay(found: Sequence[Entry], known: Known | None = None) -> Story:
     """What the entries tell (step 4); ``known`` is the record's side of it, if there is a record.
 
     Raises

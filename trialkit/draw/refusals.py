@@ -49,6 +49,30 @@ def drawn_already(draw_id: str) -> DrawError:
     )
 
 
+def begun_otherwise(path: Path) -> DrawError:
+    return DrawError(
+        f"A draw was begun with other evidence and not finished ({path}), and whoever stops a draw to try other "
+        "evidence chooses the result. Nothing was entered. If those throws are the ones that were thrown, draw with "
+        "them; if nobody knows that file, keep a copy of it for the minutes, remove it, and draw again.",
+        {"file": str(path)},
+        da=f"En lodtrækning er begyndt med andre lodder og ikke gjort færdig ({path}), og den, der standser en "
+        "lodtrækning for at prøve andre, vælger resultatet. Intet er indført. Er det de kast, der blev kastet, så "
+        "træk med dem; kender ingen filen, så gem en kopi til referatet, fjern den, og træk igen.",
+        code="E_REROLL",
+    )
+
+
+def in_the_way(path: Path) -> DrawError:
+    return DrawError(
+        f"{path} is there, but it is not the record that the ledger enters, so somebody put it there. It would pass "
+        "for the result. Keep a copy for the minutes, move the file away, and run the same command again.",
+        {"file": str(path)},
+        da=f"{path} findes, men det er ikke det resultat, protokollen indfører, så nogen har lagt den der. Den ville "
+        "blive taget for resultatet. Gem en kopi til referatet, flyt filen, og kør samme kommando igen.",
+        code="E_EXISTS",
+    )
+
+
 def too_late(comes: str, moment: datetime) -> DrawError:
     return DrawError(
         f"The named drand round came at {comes}, and it is {stamp(moment)}: whoever commits now may know the chance. "

@@ -19,6 +19,7 @@ from trialkit.errors import TrialkitError
 
 Vector = Mapping[str, Any]
 Outcome = Literal["passed", "failed", "skipped"]
+Replay = Callable[[str, Vector, bool], "Iterator[Checked]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,19 @@ def replay(vectors: Mapping[str, Any], *, bls: bool = True) -> Counts:
 
 def total(vectors: Mapping[str, Any]) -> int:
     """How many checks the file holds, by the counting of section 11."""
-    sizes = {"uniform": lambda vector: len(vector["moduli"]), "records_bls": lambda vector: 2}
-    lists = (sum(map(sizes.get(name, lambda vector: 1), vectors.get(name, ()))) for name in _REPLAY)
-    return sum(lists) + ("drand_chain" in vectors)
+    return sum(_size(name, vector) for name in _REPLAY for vector in vectors.get(name, ())) + ("drand_chain" in vectors)
+
+
+def _size(group: str, vector: Any) -> int:
+    if group == "uniform":
+        return len(vector["moduli"]) if isinstance(vector, dict) and isinstance(vector.get("moduli"), list) else 1
+    return 2 if group == "records_bls" else 1
+
+
+def is_vector_file(found: Any) -> bool:
+    """Whether ``found`` holds lists of vectors, and at least one that is known here."""
+    lists = [found[name] for name in _REPLAY if name in found] if isinstance(found, dict) else []
+    return bool(lists) and all(isinstance(one, list) for one in lists)
 
 
 def checks(vectors: Mapping[str, Any], *, bls: bool = True) -> Iterator[Checked]:
@@ -69,9 +80,19 @@ def checks(vectors: Mapping[str, Any], *, bls: bool = True) -> Iterator[Checked]
     pairing = bls and drand.available()
     for group, test in _REPLAY.items():
         for vector in vectors.get(group, ()):
-            yield from test(group, vector, pairing)
+            yield from _replayed(group, test, vector, pairing)
     if "drand_chain" in vectors:
-        yield _chain(vectors["drand_chain"])
+        yield from _replayed(
+            "drand_chain", lambda group, vector, pairing: iter([_chain(vector)]), vectors["drand_chain"], pairing
+        )
+
+
+def _replayed(group: str, test: Replay, vector: Vector, pairing: bool) -> Iterator[Checked]:
+    """The checks of one vector; one that is no vector of its list fails, whatever it is."""
+    try:
+        yield from test(group, vector, pairing)
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        yield Checked(group, "?", "failed", f"this is no vector of the list: {error!r}"[:2000])
 
 
 def _compared(group: str, name: str, found: object, wanted: object) -> Checked:
@@ -233,7 +254,7 @@ def _code(step: Callable[[], object]) -> str:
     return "OK"
 
 
-_REPLAY: Final[Mapping[str, Callable[[str, Vector, bool], Iterator[Checked]]]] = {
+_REPLAY: Final[Mapping[str, Replay]] = {
     "canonical": _canonical,
     "parse": _parse,
     "text": _text,
