@@ -1,0 +1,222 @@
+"""An answer with everything a page about it names: what was promised, what was drawn, which data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialkit.canonical import decimal_text, digest, jcs
+from trialkit.estimate.registered import Answer
+from trialkit.estimate.within_months import LEFT_OUT, STARTED, WAITING, Calendar, states
+from trialkit.panel import Panel
+from trialkit.protocol.model import Protocol
+from trialkit.protocol.outcomes import Outcome
+from trialkit.report.quarters import Group, Quarters, quarters
+
+Bools = NDArray[np.bool_]
+Reason = Literal["live", "early"]
+
+FORMAT: Final = "trialkit-estimate/1"
+MANY: Final = 24  # units shown one by one; above that by wave
+PILOTS: Final = "pilots"
+_WHOLE: Final = frozenset({"share", "yes_no", "count"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """One answered question.
+
+    Parameters
+    ----------
+    protocol : the committed plan's
+    plan : ``plan.json``
+    record : the draw's record
+    answer : what was found
+    panel : the primary outcome of drawn units and pilots, in every period there are data of
+    as_of : the day at whose end the data were known so
+    snapshot : digest of the frozen data; empty where they are live
+    unfinished : cells of `panel`, (n, t), recorded before the window of every child had closed
+    """
+
+    protocol: Protocol
+    plan: Mapping[str, Any]
+    record: Mapping[str, Any]
+    answer: Answer
+    panel: Panel
+    as_of: date
+    snapshot: str
+    unfinished: Bools
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """What was asked about."""
+        return next(one for one in self.protocol.outcomes if one.id == self.protocol.estimand.what)
+
+    @cached_property
+    def plan_hash(self) -> str:
+        """SHA-256 of the plan."""
+        return digest(self.plan)
+
+    @cached_property
+    def record_hash(self) -> str:
+        """SHA-256 of the draw's record."""
+        return digest(self.record)
+
+    @cached_property
+    def preliminary(self) -> tuple[Reason, ...]:
+        """Why the answer is not final: the data are not frozen, or windows were still open; empty where it is."""
+        compared = set(self.answer.panel.periods)
+        early = self.unfinished[:, [period in compared for period in self.panel.periods]].any()
+        return (*(() if self.snapshot else ("live",)), *(("early",) if early else ()))
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether anything here is made up."""
+        return self.panel.synthetic or self.protocol.synthetic
+
+    @cached_property
+    def pilots(self) -> tuple[str, ...]:
+        """Ids of the units that no lot decided about."""
+        drawn = set(self.answer.panel.units)
+        return tuple(unit for unit in self.panel.units if unit not in drawn)
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """What may be shown by itself: the drawn labels in their order, then the pilots."""
+        answer = self.answer
+        order = [label["name"] for label in self.record["protocol"]["design"].get("labels", ())]
+        labels = [*order, *(label for label in dict.fromkeys(answer.labels) if label not in order)]
+        if self.protocol.privacy.publish == "totals":
+            found = [Group(key="drawn", units=answer.panel.units)]
+        else:
+            by_label = {label: self._units_of(label) for label in labels}
+            found = [Group(key=label, units=units) for label, units in by_label.items() if units]
+        return (*found, *([Group(key=PILOTS, units=self.pilots, compared=False)] if self.pilots else []))
+
+    def _units_of(self, label: str) -> tuple[str, ...]:
+        pairs = zip(self.answer.panel.units, self.answer.labels, strict=True)
+        return tuple(unit for unit, own in pairs if own == label)
+
+    @cached_property
+    def quarters(self) -> Quarters:
+        """The outcome by group and quarter, as it may be published."""
+        wide = np.full(self.panel.numerator.shape, LEFT_OUT, np.int8), np.zeros(self.panel.numerator.shape, bool)
+        rows = [self.panel.units.index(unit) for unit in self.answer.panel.units]
+        columns = [self.panel.periods.index(period) for period in self.answer.panel.periods]
+        wide[0][np.ix_(rows, columns)] = self.answer.states
+        wide[1][np.ix_(rows, columns)] = self.answer.used
+        return quarters(
+            self.panel, self.groups, *wide, smallest=self.protocol.privacy.hide_counts_below,
+            whole=self.outcome.type in _WHOLE,
+        )  # fmt: skip
+
+    def name_of(self, unit: str) -> str:
+        """A unit's name for people, as the plan gives it."""
+        return self._names.get(unit, unit)
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        listed = [*self.plan.get("units", ()), *self.plan.get("outside", ())]
+        return {unit["id"]: unit.get("name") or unit["id"] for unit in listed}
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The periods that enter the answer."""
+        used = np.asarray(self.answer.used.any(axis=0))
+        return tuple(period for period, here in zip(self.answer.panel.periods, used.tolist(), strict=True) if here)
+
+    @cached_property
+    def starts(self) -> Mapping[str, date]:
+        """The start of each wave."""
+        return {wave.id: wave.start for wave in self.protocol.waves}
+
+    def cells(self, unit: str) -> tuple[str, ...]:
+        """The state of a unit in each period of `panel`, by the names of `plots.STATES`."""
+        row = self.panel.units.index(unit)
+        if unit in self.pilots:
+            return ("pilot",) * len(self.panel.periods)
+        place = self.answer.panel.units.index(unit)
+        if self.answer.way == "within_months":
+            start = self.starts.get(self.answer.labels[place])
+            mine = states(Calendar.of(self.panel.periods), [start], window_days=self.answer.window_days)[0]
+        else:
+            mine = np.full(len(self.panel.periods), self.answer.states[place, 0])
+        named = {STARTED: "started", WAITING: "waiting", LEFT_OUT: "crossing"}
+        seen, stopped = self.panel.observed[row], self.panel.interrupted[row]
+        return tuple(
+            "missing" if not seen[t] else "interrupted" if stopped[t] else named[int(mine[t])] for t in range(len(mine))
+        )
+
+    def document(self) -> bytes:
+        """The answer for machines: canonical JSON, numbers as decimal strings, absent where there is none."""
+        test, estimate = self.answer.test, self.answer.estimate
+        numbers = {
+            name: _number(getattr(estimate, name))
+            for name in ("estimate", "p_value", "smallest_p", "conf_low", "conf_high", "level", "mc_error", "statistic")
+        }
+        found: dict[str, Any] = {
+            "format": FORMAT,
+            "kind": "estimate",
+            "trial": self.protocol.protocol,
+            "outcome": self.outcome.id,
+            "method": estimate.method,
+            "sides": test.sides,
+            "exact": test.exact,
+            "allocations": estimate.n_allocations,
+            "units": estimate.n_units,
+            "unit": estimate.unit,
+            "counted_per": self.answer.counted_per,
+            "compared": list(self.compared),
+            "dropped": list(test.dropped),
+            "left_out": [{"unit": unit, "period": period} for unit, period in test.left_out],
+            "started": _number(self.answer.started.level),
+            "waiting": _number(self.answer.waiting.level),
+            "as_of": self.as_of.isoformat(),
+            "preliminary": list(self.preliminary),
+            "synthetic": self.synthetic,
+            "plan_hash": self.plan_hash,
+            "draw_id": self.record["protocol"]["draw_id"],
+            "record_hash": self.record_hash,
+            **{name: value for name, value in numbers.items() if value},
+            **({"connected": test.connected} if test.connected is not None else {}),
+            **({"snapshot": self.snapshot} if self.snapshot else {}),
+        }
+        return jcs(found)
+
+
+def _number(value: float) -> str:
+    """A decimal string to 9 places; an infinite end by name, nothing where there is no number."""
+    if math.isnan(value):
+        return ""
+    if math.isinf(value):
+        return "infinite" if value > 0 else "-infinite"
+    return decimal_text(round(value * 10**9))
+
+
+def spans(periods: Sequence[str]) -> list[tuple[str, str]]:
+    """Runs of consecutive months as (first, last); other periods one by one."""
+    found: list[tuple[str, str]] = []
+    for period in periods:
+        if found and _next(found[-1][1]) == period:
+            found[-1] = (found[-1][0], period)
+        else:
+            found.append((period, period))
+    return found
+
+
+def _next(period: str) -> str:
+    year, _, month = period.partition("-")
+    if not month.isdigit():
+        return ""
+    number = int(year) * 12 + int(month)
+    return f"{number // 12}-{number % 12 + 1:02d}"
+
+
+__all__ = ["FORMAT", "MANY", "PILOTS", "Findings", "Reason", "spans"]
