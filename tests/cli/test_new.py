@@ -398,7 +398,8 @@ def test_numbers_follow_the_units_in_the_order_they_were_typed():
 
 
 def test_names_whose_ids_would_be_the_same_are_their_own_ids():
-    assert set(listing.typed(["Ærø", "Aero", "東京"]).units.ids) == {"Ærø", "Aero", "東京"}
+    assert set(listing.typed(["Ærø", "Aero"]).units.ids) == {"Ærø", "Aero"}
+    assert set(listing.typed(["東京", "Aero"]).units.ids) == {"東京", "Aero"}
 
 
 # A blank
