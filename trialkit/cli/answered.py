@@ -47,22 +47,20 @@ def answers(known: Mapping[str, Any], accepts: Mapping[str, str] | None = None) 
     people = known.get("people")
     starts: tuple[date, ...] = known["starts"]
     return Answers(
-        **{
-            key: known.get(key)
-            for key in (
-                "trial",
-                "title",
-                "new",
-                "usual",
-                "outcome",
-                "kind",
-                "among",
-                "window",
-                "reported_by",
-                "baseline",
-            )
-        },
-        **{key: known.get(key) for key in ("spread", "effect", "period", "throws")},
+        trial=known["trial"],
+        title=known["title"],
+        new=known["new"],
+        usual=known["usual"],
+        outcome=known["outcome"],
+        kind=known["kind"],
+        among=known["among"],
+        reported_by=known["reported_by"],
+        effect=known["effect"],
+        period=known["period"],
+        throws=known["throws"],
+        window=known.get("window"),
+        baseline=known.get("baseline"),
+        spread=known.get("spread"),
         register=units.register,
         frame=units.frame,
         file=listing.FILE,
