@@ -337,12 +337,13 @@ class Trial:
 
         protocol = self.binding
         what = tabulate.promised(protocol, outcome)
+        rows = self._rows(pilots)
         frozen = None if snapshot is None else self.snapshot(snapshot)
         return tabulate.tabulate(
             frozen.cells if frozen else tabulate.cells(self.records.newest(what.id, as_of=as_of), protocol),
             protocol,
             what,
-            self._rows(pilots),
+            rows,
             labels=self.labels(),
             synthetic=frozen.synthetic if frozen else self.records.synthetic,
             snapshot=frozen.digest if frozen else "",
@@ -370,14 +371,23 @@ class Trial:
     def _snapshots(self) -> Path:
         return self.folder / "snapshots"
 
+    @property
+    def _one_by_one(self) -> bool:
+        """Whether people come one by one, so that no list of units stands still."""
+        return self.binding.design in ("place_lottery", "rolling_lottery")
+
     def _rows(self, pilots: bool) -> list[str]:
         """Ids of the units of a panel: those of the committed plan, or of the draft while nothing is committed."""
+        from trialkit.records.refusals import no_units
+
+        if self._one_by_one:
+            raise no_units()
         document = self.plan if (self.folder / "plan.json").is_file() else self._plan_document(self.population())
         return [unit["id"] for unit in (*document.get("units", ()), *(document.get("outside", ()) if pilots else ()))]
 
     def _everybody(self) -> Units:
         """All units somebody may report on: drawn, pilots and left out; none where people come one by one."""
-        if self.binding.design in ("place_lottery", "rolling_lottery"):
+        if self._one_by_one:
             return Units(())
         people = population(self.binding, self.folder)
         asides = [one.unit for one in people.left_out]

@@ -114,6 +114,28 @@ def test_an_outcome_nobody_promised_has_no_panel(trial):
         trial.panel("grades")
 
 
+@pytest.mark.parametrize("name", ["hfi_2023", "early_screening_2017"])
+def test_where_people_come_one_by_one_there_is_no_panel_of_units(tmp_path, name):
+    folder = tmp_path / name
+    shutil.copytree(PROTOCOLS / name, folder)
+    for look in (Trial.open(folder).panel, lambda: Trial.open(folder).record(folder / "x.csv", by="x", moment=at(1))):
+        with pytest.raises(RecordError, match="E_UNITS"):
+            look()
+
+
+def test_quarters_of_ninety_eight_municipalities_become_a_panel(tmp_path):
+    folder = tmp_path / "houses"
+    shutil.copytree(PROTOCOLS / "family_houses_2022", folder)
+    for made_up in (folder / "synthetic").glob("*"):
+        shutil.copy(made_up, folder)
+    trial = Trial.open(folder)
+    ids = trial.population().units.ids
+    trial.record(counts(tmp_path, ["2023q1", "2023q2"], units=ids), by="register", moment=at(5000))
+    found = trial.panel()
+    assert found.panel.observed.any(axis=0).sum() == 2
+    assert found.panel.units == ids
+
+
 # --- marks
 
 
