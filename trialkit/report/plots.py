@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 INK, SOFT, LINE, BLUE, PALE, DARK = "#1b1b1b", "#4a4a4a", "#8a8f98", "#0b3a63", "#c9d7e6", "#8a1c1c"
+CLASSES: Final = 44  # of a distribution
 WIDTH: Final = 6.7  # inches: the width of an A4 page's text
 _STYLES: Final = (("-", "o", BLUE), ("--", "s", "#8a1c1c"), ("-.", "^", "#3d5a00"), (":", "D", "#5b2a86"))
 _STEADY: Final[Mapping[str, Any]] = {
@@ -222,8 +223,8 @@ def distribution(
     with _figure(2.3) as (figure, ax):
         spread = float(np.ptp(np.append(values, observed))) or 1.0
         dots = counts.sum() <= 400 and np.allclose(counts, np.rint(counts))
-        edges = np.linspace(min(values.min(), observed), max(values.max(), observed) + 1e-12 * spread, 45)
-        place = np.clip(np.digitize(values, edges) - 1, 0, len(edges) - 2)
+        edges = _edges(values, observed, spread)
+        place = np.clip(np.digitize(values + 1e-9 * spread, edges) - 1, 0, len(edges) - 2)
         middle, width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
         high = _dots(ax, middle, place, counts, extreme, words) if dots else _bars(
             ax, middle, width, place, counts, extreme, words
@@ -232,16 +233,10 @@ def distribution(
         for low, up in region:
             ax.axvspan(max(low, ends[0]), min(up, ends[1]), facecolor=PALE, alpha=0.45, linewidth=0, zorder=0)
         side = (observed - ends[0]) / (ends[1] - ends[0])
-        ax.annotate(
-            words["observed"],
-            (observed, high * 0.02),
-            (observed, high * 1.24),
-            fontsize=8,
-            color=DARK,
-            weight="bold",
-            ha="right" if side > 0.8 else "left" if side < 0.2 else "center",
-            arrowprops={"arrowstyle": "-|>", "color": DARK, "linewidth": 1.4},
-        )
+        arrow = {"arrowstyle": "-|>", "color": DARK, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", (observed, 0), (observed, high * 1.2), arrowprops=arrow)
+        ax.text(observed, high * 1.24, words["observed"], fontsize=8, color=DARK, weight="bold",
+                ha="right" if side > 0.8 else "left" if side < 0.2 else "center")  # fmt: skip
         ax.set_ylim(0, high * 1.42)
         ax.set_xlim(*ends)
         ax.set_xlabel(xlabel)
@@ -252,6 +247,13 @@ def distribution(
         _plain(ax)
         figure.subplots_adjust(left=0.085, right=0.985, top=0.985, bottom=0.17)
         return _svg(figure, title, key)
+
+
+def _edges(values: Floats, observed: float, spread: float) -> Floats:
+    """Edges of about 44 classes, one of them at the value observed."""
+    low, high, width = min(float(values.min()), observed), max(float(values.max()), observed), spread / CLASSES
+    below, above = int(np.ceil((observed - low) / width)), int(np.floor((high - observed) / width)) + 1
+    return np.asarray(observed + width * np.arange(-below, above + 1))
 
 
 def _dots(
