@@ -26,6 +26,7 @@ from trialkit.power.registered import Reference, WithinMonthsTests, two_arm_test
 from trialkit.power.scores import Scores
 from trialkit.power.simulate import CHUNK, Rate, Simulation, Study, simulate
 from trialkit.power.studies import studies
+from trialkit.power.synthetic import synthetic_world
 from trialkit.power.world import World
 from trialkit.trial import Trial
 from trialkit.units import Unit, Units
@@ -197,9 +198,28 @@ def test_under_no_effect_the_exact_test_keeps_its_level(changes):
     assert size.coverage.value >= 0.95 - 3 * size.coverage.mc_error
 
 
+def test_neighbours_spill_over_and_pilots_are_not_tested():
+    """With spillover the world keeps its nine areas, and the test sees the seven that were drawn."""
+    study = copenhagen("plain")
+    design = study.test.design
+    spilling = synthetic_world(
+        COPENHAGEN.protocol, COPENHAGEN.population(), design, effect=0.0, spillover=1.0, world="plain"
+    ).during(study.world.periods, only_drawn=True)
+    assert len(spilling.units) == 9
+    alone, beside = (
+        simulate(
+            replace(study, world=replace(spilling, spillover=s)), [0.1], trials=1_000, rng=np.random.default_rng(7)
+        )[0]
+        for s in (0.0, 1.0)
+    )
+    assert abs(alone.bias.value) <= 4 * alone.bias.mc_error
+    assert beside.bias.value < -10 * beside.bias.mc_error  # those who wait have it from their neighbours
+    assert beside.power.value < alone.power.value
+
+
 @pytest.mark.nightly
 def test_under_no_effect_with_many_trials():
-    for seed, changes in enumerate([{}, {"trend": 0.005}, {"icc": 0.05, "cac": 0.5, "spillover": 0.2}]):
+    for seed, changes in enumerate([{}, {"trend": 0.005}, {"icc": 0.05, "cac": 0.5}]):
         study = copenhagen("rising", **changes)
         size = simulate(study, [0.0], trials=40_000, rng=np.random.default_rng(seed))[0]
         assert size.power.value <= 7 / 142 + 3 * size.power.mc_error

@@ -40,6 +40,11 @@ class Scores:
     sd: float = 1.0
     effect: float = 0.0
 
+    @property
+    def drawn(self) -> tuple[int, ...]:
+        """All units."""
+        return tuple(range(len(self.people)))
+
     def with_effect(self, effect: float) -> Self:
         """The same world with another effect; the same stream gives the same units."""
         return replace(self, effect=effect)

@@ -31,6 +31,11 @@ TIE: Final = 1e-9
 class Believed(Protocol):
     """A world: outcomes under any assignment, with any effect."""
 
+    @property
+    def drawn(self) -> Sequence[int]:
+        """Places of the units that a lot decides about, in the design's order; the test sees no others."""
+        ...
+
     def with_effect(self, effect: float) -> Self:
         """The same world with another effect."""
         ...
@@ -82,7 +87,8 @@ class Study:
         design = self.test.design
         codes = design.sample(n, rng)
         made = self.world.with_effect(effect).outcomes(codes[:, design.item_of_unit], rng)
-        verdicts = self.test.verdicts(codes, made.numerator, made.denominator, effect if coverage else None, rng)
+        top, bottom = (part[:, list(self.world.drawn)] for part in made)
+        verdicts = self.test.verdicts(codes, top, bottom, effect if coverage else None, rng)
         judged = np.isfinite(verdicts.p_value)
         rejected = judged & (verdicts.p_value <= self.alpha * (1 + TIE))
         error = verdicts.estimate[judged] - effect
