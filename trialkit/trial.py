@@ -25,6 +25,7 @@ from trialkit.draw.folder import DrawFolder
 from trialkit.draw.official import Draw
 from trialkit.draw.publish import replace
 from trialkit.draw.sources import REHEARSAL_ID, announce
+from trialkit.draw.verify import Verdict
 from trialkit.errors import DesignError, DrawError, UsageError
 from trialkit.population import Population, population
 from trialkit.power.checkup import Checkup, checkup
@@ -40,6 +41,7 @@ if TYPE_CHECKING:  # the records' database is loaded when it is asked for, not b
     from trialkit.records.snapshot import Snapshot
     from trialkit.records.store import Store
     from trialkit.records.tabulate import Tabulation
+    from trialkit.report.findings import Findings
 
 _SEED: Final = 20120201  # of the draws that stand in for an enumeration where allocations are too many to list
 
@@ -349,6 +351,54 @@ class Trial:
             snapshot=frozen.digest if frozen else "",
         )
 
+    def estimate(self, *, snapshot: str = "", live: bool = False, draw: str = "") -> Findings:
+        """The registered answer to the primary question, after checking plan, draw and data.
+
+        Parameters
+        ----------
+        snapshot : the beginning of a digest; left out, the newest frozen data
+        live : on what is known now, not frozen; everything made from it is preliminary
+        draw : which draw, where the trial has several
+
+        Raises
+        ------
+        DrawError
+            ``E_PLAN``: the plan is not the one committed.  ``E_NOT_COMMITTED``, ``E_NOT_DRAWN``, or the name of what is
+            wrong with ledger or record.
+        RecordError
+            ``E_SNAPSHOT``: there is none, it was changed, or it is of another plan or another draw.
+        EstimateError
+            ``E_NOT_DRAWN``, ``E_NOT_BUILT``: the registered answer cannot be given.
+        """
+        from trialkit.estimate.registered import chance_of, check_built, registered
+        from trialkit.report.findings import Findings
+
+        for one in self._official():
+            self._check_bound(one)
+        protocol = self.binding
+        check_built(protocol)
+        verdict, drawn = _checked_draw(self.drawing(draw))
+        hashes = (plan_hash(self.plan), drawn.record_hash)
+        if not live:
+            frozen = self.snapshot(snapshot)
+            _check_of(frozen, hashes)
+        seen = self.panel(protocol.estimand.what, snapshot=None if live else frozen.digest, pilots=True)
+        digests = (*hashes, *(() if live else (frozen.digest,)))
+        answer = registered(
+            protocol, drawn.design, drawn.assignment, seen.panel, rng=chance_of(drawn.record_hash), digests=digests
+        )
+        return Findings(
+            protocol=protocol,
+            plan=self.plan,
+            record=drawn.record(),
+            answer=answer,
+            panel=seen.panel,
+            as_of=self.records.last_day if live else frozen.as_of,
+            snapshot="" if live else frozen.digest,
+            unfinished=seen.unfinished,
+            confirmed=verdict.confirmed,
+        )
+
     def labels(self) -> dict[str, str] | None:
         """The wave or arm of each unit as it was drawn, or entered where nothing was drawn; None before the draw."""
         if not self.binding.drawn:
@@ -522,6 +572,34 @@ class Trial:
         head = folder.commit(protocol, moment)
         return Committed(
             draw_id=key.id, fingerprint=digest(protocol), plan_hash=plan_hash(document), head=head, folder=folder
+        )
+
+
+def _checked_draw(folder: DrawFolder) -> tuple[Verdict, Draw]:
+    """The draw, made again from its record, and the verdict on record and ledger."""
+    if not folder.record_bytes:
+        raise DrawError(
+            f"{folder.draw_id} has not been drawn, so there is nothing to compare yet. Run `trialkit draw` first.",
+            {"draw_id": folder.draw_id},
+            da=f"Der er ikke trukket lod i {folder.draw_id}, så der er intet at sammenligne endnu. Kør `trialkit draw` først.",
+            code="E_NOT_DRAWN",
+        )
+    verdict = folder.verify()
+    if verdict.error is not None:
+        raise verdict.error
+    assert verdict.draw is not None
+    return verdict, verdict.draw
+
+
+def _check_of(frozen: Snapshot, hashes: tuple[str, str]) -> None:
+    """Refuse data that were frozen under another plan, or that do not know this draw."""
+    from trialkit.records.refusals import changed_snapshot
+
+    if frozen.plan_hash != hashes[0]:
+        raise changed_snapshot(frozen.folder, "plan_hash", ("is that of another plan", "er en anden plans"))
+    if hashes[1] not in {record for _, record in frozen.draws}:
+        raise changed_snapshot(
+            frozen.folder, "draws", ("does not name this draw's record", "nævner ikke denne lodtræknings resultatfil")
         )
 
 

@@ -450,6 +450,32 @@ def freeze(
 
 @app.command(
     help=_of(
+        "The registered answer on the frozen data, and the page.", "Det registrerede svar på de frosne data, og siden."
+    )
+)
+def estimate(
+    trial: Folder = HERE,
+    snapshot: Annotated[
+        str,
+        typer.Option(help=_of("Which frozen data; else the newest.", "Hvilket dataudtræk; ellers det nyeste.")),
+    ] = "",
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live", help=_of("On data not frozen: preliminary.", "På data, der ikke er frosset: foreløbigt.")
+        ),
+    ] = False,
+    draw: DrawName = "",
+    lang: Language = "",
+    json: ForMachines = False,
+) -> None:
+    from trialkit.cli.estimate import estimate as answer
+
+    answer(trial, snapshot=snapshot, live=live, draw=draw)
+
+
+@app.command(
+    help=_of(
         "The Copenhagen rollout from draft to draw, on made-up approvals.",
         "København-udrulningen fra udkast til lodtrækning, med opdigtede godkendelser.",
     )

@@ -230,7 +230,8 @@ class Said:
         """What must be known to read the figures."""
         w, answer = self.words, self.found.answer
         test = answer.test
-        said = [w["side" if test.sides in ("greater", "less") else "sides"]]
+        said = [] if self.found.confirmed else [w["unconfirmed"]]
+        said.append(w["side" if test.sides in ("greater", "less") else "sides"])
         if test.connected:
             said.append(w["connected"])
         elif test.region is not None and test.region.pieces:

@@ -43,6 +43,7 @@ class Findings:
     as_of : the day at whose end the data were known so
     snapshot : digest of the frozen data; empty where they are live
     unfinished : cells of `panel`, (n, t), recorded before the window of every child had closed
+    confirmed : the draw is confirmed as official
     """
 
     protocol: Protocol
@@ -53,6 +54,7 @@ class Findings:
     as_of: date
     snapshot: str
     unfinished: Bools
+    confirmed: bool = True
 
     @cached_property
     def outcome(self) -> Outcome:
