@@ -1,7 +1,7 @@
-"""``demo``: the Copenhagen rollout from draft to a draw that anybody can check.
+"""``demo``: the Copenhagen rollout from draft to answer, each step one that anybody can check.
 
-The draft is the one in ``protocols/``; what no authority has decided (approvals, witnesses, the dice of the day) is
-made up here and says so.
+The draft is the one in ``protocols/``; what no authority has decided (approvals, witnesses, the dice of the day) and
+every outcome is made up here and says so.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 import secrets
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -20,11 +21,15 @@ from trialkit.cli.speech import speech
 from trialkit.cli.throws import rows
 from trialkit.cli.verify import verify_files
 from trialkit.draw.folder import DrawFolder
+from trialkit.draw.official import Draw
 from trialkit.draw.publish import replace
 from trialkit.draw.refusals import stamp
 from trialkit.draw.witness import message, new_key, sign
 from trialkit.errors import Lang, UsageError
 from trialkit.trial import Trial
+
+if TYPE_CHECKING:
+    from trialkit.estimate.result import Estimate
 
 NAME = "copenhagen_2012_rollout"
 WITNESSES = ("Witness A (made up)", "Witness B (made up)")
@@ -33,7 +38,7 @@ MARK = "DEMO.txt"
 
 
 def demonstrate(folder: Path) -> None:
-    """Check, commit, witness, throw, draw and verify, and say where to look."""
+    """Check, commit, witness, throw, draw, verify, record, freeze and estimate, and say where to look."""
     if folder.exists() and any(folder.iterdir()) and not (folder / MARK).is_file():
         raise UsageError(
             f"{folder} holds other files, and a demonstration would lie among them. Name an empty folder.",
@@ -66,7 +71,40 @@ def demonstrate(folder: Path) -> None:
     except typer.Exit as verdict:
         if verdict.exit_code:
             raise
-    speech.note(_where(made.folder, "en"), _where(made.folder, "da"))
+    page = _answered(trial, drawn)
+    speech.note(_where(made.folder, page, "en"), _where(made.folder, page, "da"))
+
+
+def _answered(trial: Trial, drawn: Draw) -> Path:
+    """Made-up outcomes through the records to the answer; the page."""
+    from trialkit.cli.demo_outcomes import write_outcomes
+    from trialkit.cli.estimate import estimate
+    from trialkit.cli.record import freeze, record
+
+    _step("6. record: outcomes made up with a known effect", "6. record: opdigtede udfald med en kendt effekt")
+    file = write_outcomes(trial, drawn)
+    record(trial.folder, file=file, by="demonstration", correct="", outcome="", encoding="", sheet="")
+    _step("7. freeze", "7. freeze")
+    freeze(trial.folder, by="demonstration", as_of=None)
+    _step("8. estimate", "8. estimate")
+    estimate(trial.folder, snapshot="", live=False, draw="")
+    found = trial.estimate()
+    _tell_planted(found.answer.estimate)
+    return trial.folder / "reports" / found.snapshot[:12] / "effect.html"
+
+
+def _tell_planted(estimate: Estimate) -> None:
+    """Whether the answer holds the truth, which only a demonstration knows."""
+    from trialkit.cli.demo_outcomes import EFFECT, TRUTH
+
+    inside = estimate.conf_low <= EFFECT <= estimate.conf_high
+    planted = f"{100 * EFFECT:g}"
+    speech.note(
+        f"\nThe planted effect is {planted} more of 100 ({TRUTH}); the interval "
+        + ("holds it." if inside else "does not hold it, which happens in up to 5 of 100 demonstrations."),
+        f"\nDen indlagte effekt er {planted} flere af 100 ({TRUTH}); intervallet "
+        + ("rummer den." if inside else "rummer den ikke, og det sker i op til 5 af 100 demonstrationer."),
+    )
 
 
 def _draft(folder: Path) -> Path:
@@ -82,8 +120,10 @@ def _draft(folder: Path) -> Path:
 
 
 _ABOUT = (
-    "Demonstration. The approval of the lottery, the witnesses and the dice are made up; nobody decided or drew this.\n"
-    "Demonstration. Godkendelsen af lodtrækningen, vidnerne og terningerne er opdigtede; ingen har besluttet dette.\n"
+    "Demonstration. The approval of the lottery, the witnesses, the dice and all outcomes are made up; nobody decided or "
+    "drew this.\n"
+    "Demonstration. Godkendelsen af lodtrækningen, vidnerne, terningerne og alle udfald er opdigtede; ingen har besluttet "
+    "dette.\n"
 )
 
 
@@ -119,16 +159,18 @@ def _step(en: str, da: str) -> None:
     speech.note(f"\n--- trialkit {en}", f"\n--- trialkit {da}")
 
 
-def _where(folder: DrawFolder, lang: Lang) -> str:
+def _where(folder: DrawFolder, page: Path, lang: Lang) -> str:
     """Where to look."""
     certificate = folder.path / ("certificate.html" if speech.lang == lang else f"certificate.{lang}.html")
-    if lang == "da":
-        return (
-            f"\nSe her:\n  {certificate}   attesten, til udskrift\n  {folder.path / 'record.json'}   resultatfilen, som enhver "
-            f"kan gøre efter\n  {folder.path / 'ledger.jsonl'}   logbogen: hvert trin, kædet\n"
-            f"Gør det efter:  trialkit verify {folder.path}"
-        )
+    found = page if speech.lang == lang else page.with_name(f"effect.{lang}.html")
+    en, da = (
+        ("Look here", "the certificate, to print", "the record, for anyone to redo", "every step, chained"),
+        ("Se her", "attesten, til udskrift", "resultatfilen, som enhver kan gøre efter", "logbogen: hvert trin, kædet"),
+    )
+    look, paper, redo, chained = da if lang == "da" else en
+    said = "svaret: spurgt, fundet, hvor sikkert" if lang == "da" else "the answer: asked, found, how sure"
+    again = "Gør det efter" if lang == "da" else "Redo it"
     return (
-        f"\nLook here:\n  {certificate}   the certificate, to print\n  {folder.path / 'record.json'}   the record, for "
-        f"anyone to redo\n  {folder.path / 'ledger.jsonl'}   every step, chained\nRedo it:  trialkit verify {folder.path}"
+        f"\n{look}:\n  {found}   {said}\n  {certificate}   {paper}\n  {folder.path / 'record.json'}   {redo}\n"
+        f"  {folder.path / 'ledger.jsonl'}   {chained}\n{again}:  trialkit verify {folder.path}"
     )

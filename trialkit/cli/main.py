@@ -476,8 +476,8 @@ def estimate(
 
 @app.command(
     help=_of(
-        "The Copenhagen rollout from draft to draw, on made-up approvals.",
-        "København-udrulningen fra udkast til lodtrækning, med opdigtede godkendelser.",
+        "The Copenhagen rollout from draft to answer, on made-up approvals and outcomes.",
+        "København-udrulningen fra udkast til svar, med opdigtede godkendelser og udfald.",
     )
 )
 def demo(
