@@ -404,3 +404,56 @@ def test_what_was_not_drawn_is_described_and_refused():
 def test_a_rate_is_never_certain():
     assert Rate.of(0, 100).mc_error > 0
     assert Rate.of(50, 100).mc_error == pytest.approx(0.05, rel=0.01)
+
+
+def test_a_monte_carlo_p_value_counts_what_was_drawn():
+    """Three draws and the one that was drawn: the centre is the mean of all four, p = (1 + #) / (1 + 3)."""
+    reference = Reference(design=complete(names(6), {"new": 1, "usual": 1}), draws=3)
+    values, own = np.array([[1.0], [2.0], [3.0]]), np.array([10.0])
+    # Mean 4, the one drawn lies 6 away and none of the others does.
+    shares = np.full(3, 1 / 3)
+    assert reference.p_values(values, own, shares, sides="distance", scale=1.0).tolist() == [0.25]
+    # Mean (0 + 0 + 1.2 - 1) / 4 = 0.05: own is 1.05 away and 1.2 farther.  Without own the mean would be 0.4 and 1.2 near.
+    near = np.array([[0.0], [0.0], [1.2]])
+    assert reference.p_values(near, np.array([-1.0]), shares, sides="distance", scale=1.0).tolist() == [0.5]
+
+
+def in_two_arms(**changes):
+    """The Copenhagen draft with one lot over all units and two arms instead of waves."""
+    draft = COPENHAGEN.protocol
+    primary = draft.analysis.primary.model_copy(update={"statistic": None})
+    told = {
+        "design": "complete",
+        "waves": (),
+        "balance": (),
+        "analysis": draft.analysis.model_copy(update={"primary": primary}),
+    }
+    return draft.model_copy(update={**told, **changes})
+
+
+def test_two_arms_of_shares_are_compared_over_all_months():
+    planned = studies(in_two_arms(), COPENHAGEN.population(), world="plain")[0]
+    design, world = planned.study.test.design, planned.study.world
+    assert design.label_names == ("strengthened", "usual")
+    assert planned.study.test.name.startswith("studentized")
+    assert world.reached.tolist() == [[1.0] * 8, [0.0] * 8]
+    none, large = simulate(planned.study, [0.0, 0.3], trials=400, rng=np.random.default_rng(8))
+    assert none.power.value <= 0.05 + 4 * none.power.mc_error
+    assert large.bias.value == pytest.approx(0, abs=4 * large.bias.mc_error)
+    assert large.power.value > 0.5
+
+
+def test_a_lower_share_can_be_the_better_one():
+    outcome = COPENHAGEN.protocol.outcomes[0].model_copy(update={"better": "lower"})
+    primary = COPENHAGEN.protocol.analysis.primary.model_copy(update={"sides": "one"})
+    draft = COPENHAGEN.protocol.model_copy(
+        update={
+            "outcomes": (outcome, *COPENHAGEN.protocol.outcomes[1:]),
+            "analysis": COPENHAGEN.protocol.analysis.model_copy(update={"primary": primary}),
+        }
+    )
+    planned = studies(draft, COPENHAGEN.population(), world="plain")[0]
+    assert planned.effect == -0.03
+    none, some = simulate(planned.study, [0.0, -0.03], trials=500, rng=np.random.default_rng(8))
+    assert some.power.value > none.power.value + 0.1
+    assert planned.study.test.sides == "less"
