@@ -304,3 +304,10 @@ def test_waves_that_start_after_the_period_are_one_wave_to_the_test():
     assert view.roles == (0, 1, 2, 2)
     assert view.mirror is None
     assert View.by_state(states[:3]) == View.ordered(3)
+
+
+def test_a_window_longer_than_every_wait_compares_nothing_and_stops():
+    longer = {"window_days: 90": "window_days: 365", "complete_on: 2012-12-29": "complete_on: 2013-12-29"}
+    found = copenhagen(lambda text: re.sub("|".join(longer), lambda hit: longer[hit[0]], text))
+    assert found.outlook is None
+    assert "nothing_compared" in [reason.code for reason in found.stops]

@@ -45,7 +45,7 @@ class Reason:
     ``accepted`` holds the draft's own words if it accepts it.
     """
 
-    code: Literal["unreachable_p", "low_power", "no_allocation"]
+    code: Literal["unreachable_p", "low_power", "no_allocation", "nothing_compared"]
     said: Said
     way_out: Said
     accepted: Said | None = None
@@ -238,12 +238,24 @@ def _reasons(protocol: Protocol, row: Row, found: Setting) -> Iterator[Reason]:
     if not row.reaches:
         words = accepts.unreachable_p if accepts else None
         yield Reason(code="unreachable_p", said=_unreachable(row, found), way_out=_OTHER_WAVES, accepted=_words(words))
+    if row.reaches and row.outlook is None and found.within_months:
+        yield Reason(code="nothing_compared", said=_NOTHING_COMPARED, way_out=_LONGER)
     power = row.outlook.middle.power if row.outlook else None
     if row.reaches and power is not None and power.t < HOPELESS:
         words = accepts.low_power if accepts else None
         yield Reason(code="low_power", said=_hopeless(power.t), way_out=_MORE_UNITS, accepted=_words(words))
 
 
+_NOTHING_COMPARED: Final = Said(
+    "In no month of the estimand's period is there both a unit that has started and one that waits with its window "
+    "closed, so the registered comparison would be empty.",
+    "I ingen måned i perioden er der både en enhed, der er begyndt, og en, der venter med sit vindue lukket, så den "
+    "registrerede sammenligning ville være tom.",
+)
+_LONGER: Final = Said(
+    "Give the waves more time between them, or make the window shorter (outcomes: window_days).",
+    "Giv bølgerne mere tid imellem sig, eller gør vinduet kortere (outcomes: window_days).",
+)
 _OTHER_WAVES: Final = Said(
     "Draw among more units, use other waves, or say in the draft why it is worth doing anyway (accepts: "
     "unreachable_p).",
