@@ -201,8 +201,10 @@ class _Door:
     def outcome(self) -> Outcome | None:
         """The row's outcome."""
         name = self.noted.text(self.at["outcome"]) if "outcome" in self.at else self.default
-        if name is None or (found := self.known.get(plain(name))):
-            return found if name is not None else None
+        if name is None:
+            return None
+        if found := self.known.get(name) or self.known.get(plain(name)):
+            return found
         self.noted.unknown_outcome(self.at["outcome"], name, list(self.known))
         return None
 

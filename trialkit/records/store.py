@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -28,7 +28,7 @@ from trialkit.errors import Fault, RecordError
 from trialkit.records import refusals, schema
 from trialkit.records.audit import Audit, audited
 from trialkit.records.digests import child_line, following, measurement_line
-from trialkit.records.entry import Measurement, Receipt, Received, Version
+from trialkit.records.entry import Receipt, Received, Version
 from trialkit.records.schema import AUDIT, CHILD, MEASUREMENT
 from trialkit.registers.cpr import holds_cpr
 
@@ -37,6 +37,8 @@ PATIENCE: Final = 30.0  # seconds to wait while another process writes its batch
 SHOWN: Final = 20  # cells listed in one refusal
 
 CellKey = tuple[str, str, str]  # outcome, unit, period
+Value = tuple[str | None, str | None]  # numerator, denominator; both None where nothing was reported
+_Said = tuple[CellKey, Value, int]  # what a file says of a cell, and in which row
 
 
 class _Known(NamedTuple):
@@ -47,7 +49,7 @@ class _Known(NamedTuple):
     denominator: str | None
 
     @property
-    def value(self) -> tuple[str | None, str | None]:
+    def value(self) -> Value:
         return self.numerator, self.denominator
 
 
@@ -249,56 +251,46 @@ class _Batch:
     def add(self, *, known: Mapping[CellKey, _Known], why: str) -> None:
         """Keep the file's children, and a version of every cell that is new, says something else or has children."""
         first = _next(self.db, MEASUREMENT.c.seq)
-        given = [*self._counted(first), *self.received.measurements]
-        silent = [
-            (one, before)
-            for one in given
-            if (before := known.get(one.cell)) and before.numerator is not None and before.value != one.value
-        ]
-        if silent and not why:
+        counted = self._counted(first)
+        given = [*counted, *((one.cell, one.value, one.row) for one in self.received.measurements)]
+        if not why and (silent := _silent(given, known)):
             raise _unannounced(self.received.file, silent)
         rows: list[tuple[Any, ...]] = []
-        for place, one in enumerate(given):
-            before = known.get(one.cell)
-            same = before is not None and before.value == one.value
+        for place, (cell, value, line) in enumerate(given):
+            before = known.get(cell)
+            same = before is not None and before.value == value
             self.new += before is None
             self.unchanged += same
-            if same and place >= self.counted:
+            if same and place >= len(counted):
                 continue
-            corrects = None if before is None else before.seq
-            row = (first + len(rows), self.seq, one.row, *one.cell, *one.value, corrects)
+            row = (first + len(rows), self.seq, line, *cell, *value, None if before is None else before.seq)
             self.digest = following(self.digest, measurement_line(row))
             rows.append((*row, self.digest))
         _insert(self.db, MEASUREMENT, rows)
         self.written, self.corrected = len(rows), len(given) - self.new - self.unchanged
 
-    def _counted(self, first: int) -> list[Measurement]:
+    def _counted(self, first: int) -> list[_Said]:
         """The children by outcome, unit and period, as the database counts them.
 
         Each child is kept under the number its cell's version will have: from ``first``, in the order of the cells.
         """
-        children = self.received.children
-        places = [(one.outcome, one.unit, one.period) for one in children]
-        numbers = {cell: first + place for place, cell in enumerate(sorted(set(places)))}
-        self.counted = len(numbers)
-        cells = [numbers[place] for place in places]
+        if not self.received.children:
+            return []
+        cells = [(one.outcome, one.unit, one.period) for one in self.received.children]
+        numbers = {cell: first + place for place, cell in enumerate(sorted(set(cells)))}
+        places = [numbers[cell] for cell in cells]
+        children = [(place, one.row, int(one.event)) for place, one in zip(places, self.received.children, strict=True)]
         rows, batch, digest = [], self.seq, self.digest
-        by_cell = sorted(range(len(children)), key=cells.__getitem__)
-        for seq, place in enumerate(by_cell, start=_next(self.db, CHILD.c.seq) if children else 1):
-            row = (seq, batch, cells[place], children[place].row, int(children[place].event))
+        for seq, (place, line, event) in enumerate(sorted(children), start=_next(self.db, CHILD.c.seq)):
+            row = (seq, batch, place, line, event)
             digest = following(digest, child_line(row))
             rows.append((*row, digest))
         self.digest = digest
         _insert(self.db, CHILD, rows)
-        counts = select(CHILD.c.measurement, func.sum(CHILD.c.event), func.count()).where(CHILD.c.batch == batch)
-        found = self.db.execute(counts.group_by(CHILD.c.measurement)) if children else ()
-        said = {number: (str(events), str(every)) for number, events, every in found}
-        return [
-            Measurement(
-                outcome=outcome, unit=unit, period=period, numerator=said[number][0], denominator=said[number][1]
-            )
-            for (outcome, unit, period), number in numbers.items()
-        ]
+        number, events = CHILD.c.measurement, func.sum(CHILD.c.event)
+        counts = select(number, events, func.count()).where(CHILD.c.batch == batch).group_by(number)
+        said = {number: (str(top), str(bottom)) for number, top, bottom in self.db.execute(counts)}
+        return [(cell, said[number], 0) for cell, number in numbers.items()]
 
     def close(self, *, by: str, time: str, why: str) -> Receipt:
         """Enter the batch into the audit chain: file, counts and the last row's digest, which depends on every row."""
@@ -393,11 +385,20 @@ def _check_text(what: str, text: str, *, needed: bool) -> None:
         raise refusals.unfit(what, text, why)
 
 
-def _unannounced(file: str, silent: Sequence[tuple[Measurement, _Known]]) -> RecordError:
-    places = [" ".join(one.cell) for one, _ in silent]
-    told = [f"  {' '.join(one.cell)}: {_shown(before.value)} -> {_shown(one.value)}" for one, before in silent[:SHOWN]]
+def _silent(given: Iterable[_Said], known: Mapping[CellKey, _Known]) -> list[tuple[CellKey, Value, Value]]:
+    """Cells where a reported value would change, with the old value and the new one."""
+    return [
+        (cell, before.value, value)
+        for cell, value, _ in given
+        if (before := known.get(cell)) and before.numerator is not None and before.value != value
+    ]
+
+
+def _unannounced(file: str, silent: Sequence[tuple[CellKey, Value, Value]]) -> RecordError:
+    places = [" ".join(cell) for cell, _, _ in silent]
+    told = [f"  {' '.join(cell)}: {_shown(old)} -> {_shown(new)}" for cell, old, new in silent[:SHOWN]]
     return refusals.unannounced(file, places, told)
 
 
-def _shown(value: tuple[str | None, str | None]) -> str:
+def _shown(value: Value) -> str:
     return "-" if value[0] is None else f"{value[0]}/{value[1]}"
