@@ -25,25 +25,24 @@ def make(trial: Path, *, draw: str, evidence: Path | None, relays: Sequence[str]
     opened = Trial.open(trial)
     folder = opened.drawing(draw)
     opened.ready(folder)
-    if made := _without_papers(folder):
+    if _without_papers(folder):
+        publish_pages(opened, folder)
         speech.note(
-            "This draw was made before, and its papers were not finished. They have been made now; nothing was drawn.",
-            "Lodtrækningen er foretaget før, men papirerne blev ikke færdige. De er lavet nu; der er ikke trukket lod.",
+            "The papers of the draw that was made before were not finished. They have been made now.",
+            "Papirerne til den lodtrækning, der er foretaget, blev ikke færdige. De er lavet nu.",
         )
-        return _show(made, folder, publish_pages(opened, folder))
     given = [] if folder.story().drawn else _evidence(folder, evidence, relays or (RELAYS if fetch else ()))
     _warn_unchecked(folder.protocol)
     drawn = folder.draw(given, moment())
     return _show(drawn, folder, publish_pages(opened, folder))
 
 
-def _without_papers(folder: DrawFolder) -> Draw | None:
-    """The draw that was entered by a process that died before its last paper; None if there is no such draw."""
+def _without_papers(folder: DrawFolder) -> bool:
+    """Whether the draw was entered by a process that died before the last of its papers."""
     drawn, record = folder.story().drawn, folder.record_bytes
     if not drawn or not record or folder.pending() or papers_finished(folder):
-        return None
-    made = redraw(record)
-    return made if made.record_hash == drawn else None
+        return False
+    return redraw(record).record_hash == drawn
 
 
 def rehearse_draw(trial: Path, *, draw: str) -> None:

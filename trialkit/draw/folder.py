@@ -25,6 +25,7 @@ from trialkit.draw.ledger import Entry, append, read, read_on, replay
 from trialkit.draw.official import Draw, official, redraw
 from trialkit.draw.publish import locked, replace, write_new
 from trialkit.draw.refusals import (
+    another_draw,
     another_protocol,
     begun_otherwise,
     cannot_assign,
@@ -80,7 +81,8 @@ class DrawFolder:
         Raises
         ------
         DrawError
-            ``E_NOT_COMMITTED``: there is none; ``E_PROTOCOL_HASH``: the file is not the one the ledger names.
+            ``E_NOT_COMMITTED``: there is none, or it is another draw's; ``E_PROTOCOL_HASH``: the file is not the one
+            the ledger names.
         """
         live, data = self.story().live, self._read("protocol.json")
         if not live or not data:
@@ -88,6 +90,8 @@ class DrawFolder:
         found: dict[str, Any] = parse(data)
         if digest(found) != live:
             raise another_protocol(self.path / "protocol.json", digest(found), live)
+        if found["draw_id"] != self.draw_id:
+            raise another_draw(self.path, found["draw_id"])
         return found
 
     def entries(self) -> list[Entry]:
@@ -293,12 +297,18 @@ class DrawFolder:
         return path.read_bytes() if path.is_file() else b""
 
     def _append(self, kind: str, body: Mapping[str, Any], moment: datetime) -> str:
-        """Append one entry, unless the ledger would no longer tell a story that holds."""
+        """Append one entry, unless the ledger would no longer tell a story that holds; the new head."""
+        return self._become(self._grown(kind, body, moment))
+
+    def _grown(self, kind: str, body: Mapping[str, Any], moment: datetime) -> bytes:
+        """The ledger with one more entry, if that still tells a story that holds."""
         data = append(self.ledger_bytes, kind, body, stamp(moment))
-        found = _entries(data)
-        replay(found)
+        replay(_entries(data))
+        return data
+
+    def _become(self, data: bytes) -> str:
         replace(self.path / "ledger.jsonl", data)
-        return str(found[-1]["hash"])
+        return str(_entries(data)[-1]["hash"])
 
     def _keep_voided(self) -> None:
         """Keep the protocol of a voided commitment under its own fingerprint."""
@@ -324,9 +334,10 @@ class DrawFolder:
 
     def _enter(self, drawn: Draw, moment: datetime) -> None:
         """Record first beside the ledger, then the entry that makes it official, then its own name."""
-        replace(self.path / "record.pending", drawn.record_bytes)
         body = {"protocol_hash": drawn.protocol_hash, "record_hash": drawn.record_hash}
-        self._append("draw", body, moment)
+        grown = self._grown("draw", body, moment)  # a ledger that takes no draw leaves no result behind
+        replace(self.path / "record.pending", drawn.record_bytes)
+        self._become(grown)
         self._finish()
 
     def _finish(self) -> Draw | None:

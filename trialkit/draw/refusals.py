@@ -181,6 +181,17 @@ def late(place: int, late: bool) -> DrawError:
     )
 
 
+def another_draw(path: Path, draw_id: str) -> DrawError:
+    return DrawError(
+        f"The folder {path.name} holds the draw {draw_id}, so one draw would go by two names. Name the folder as the "
+        "draw is named, or give the right one with --draw.",
+        {"folder": str(path), "draw_id": draw_id},
+        da=f"Mappen {path.name} rummer lodtrækningen {draw_id}, så én lodtrækning ville have to navne. Lad mappen hedde "
+        "som lodtrækningen, eller angiv den rigtige med --draw.",
+        code="E_NOT_COMMITTED",
+    )
+
+
 def another_protocol(path: Path, found: str, live: str) -> DrawError:
     return DrawError(
         f"{path} is not what was committed: its fingerprint is {found}, and the ledger names {live}. Drawing by it "
