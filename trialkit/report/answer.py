@@ -147,7 +147,9 @@ class Said:
         """What may be concluded, by the limit set beforehand and by the smallest difference worth finding."""
         estimate, alpha = self.found.answer.estimate, self.found.answer.alpha
         within = estimate.p_value <= alpha + _TIE
-        said = [say(self.words["caused" if within else "unclear"], **self.arms)]
+        in_100 = {name: number(100 * value, self.lang, digits)
+                  for name, value, digits in (("p", estimate.p_value, 1), ("limit", alpha, None))}  # fmt: skip
+        said = [say(self.words["caused" if within else "unclear"], **in_100, **self.arms)]
         if estimate.smallest_p > alpha + _TIE:
             said.append(self.words["smallest_above"])
         worth = self._worth()

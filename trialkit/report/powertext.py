@@ -8,8 +8,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from trialkit.power.outlook import Scale
+from trialkit.power.planning import WorldName
 from trialkit.power.said import Said
-from trialkit.power.studies import WorldName
 from trialkit.report.words import number
 
 if TYPE_CHECKING:
