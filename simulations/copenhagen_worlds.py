@@ -22,10 +22,12 @@ import numpy as np
 
 from trialkit.design import stepped_wedge
 from trialkit.estimate.within_months import Calendar
+from trialkit.power.many_waves import WithinMonthsTests
 from trialkit.power.outlook import setting
-from trialkit.power.registered import Reference, WithinMonthsTests
+from trialkit.power.planning import in_world, planned_world
+from trialkit.power.registered import Reference
 from trialkit.power.simulate import Study, simulate
-from trialkit.power.studies import in_world, planned_world, studies
+from trialkit.power.studies import studies
 from trialkit.trial import Trial
 
 TRIALS = int(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1].isdigit() else 2_000

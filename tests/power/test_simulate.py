@@ -21,8 +21,10 @@ from trialkit.panel import Panel
 from trialkit.power.analytic import Correlation, precision, two_groups
 from trialkit.power.answer import power
 from trialkit.power.checkpoint import Checkpoint
+from trialkit.power.many_arms import two_arm_tests
+from trialkit.power.many_waves import WithinMonthsTests
 from trialkit.power.possible import possible
-from trialkit.power.registered import Reference, WithinMonthsTests, two_arm_tests
+from trialkit.power.registered import Reference
 from trialkit.power.scores import Scores
 from trialkit.power.simulate import CHUNK, Rate, Simulation, Study, simulate
 from trialkit.power.studies import studies

@@ -16,7 +16,7 @@ from trialkit.trial import Trial
 if TYPE_CHECKING:
     from trialkit.population import Population
     from trialkit.power.checkpoint import Checkpoint
-    from trialkit.power.studies import WorldName
+    from trialkit.power.planning import WorldName
 
 LOOKED_AT: Final = 6  # effects a study looks at, about: none, the one worth finding, and those of the search
 SIZES: Final = 3  # studies of people who come one by one, about

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from trialkit.power.planning import WorldName
 from trialkit.power.said import Said
 from trialkit.power.simulate import Point, Simulation, Smallest
-from trialkit.power.studies import Planned, WorldName, studies
+from trialkit.power.studies import Planned, studies
 
 if TYPE_CHECKING:
     from trialkit.population import Population

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from math import inf
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trialkit.canonical import DECIMAL
 from trialkit.design.compile import build
 from trialkit.design.constructors import lottery
 from trialkit.design.parts_design import PartsDesign
@@ -22,9 +20,12 @@ from trialkit.errors import DesignError
 from trialkit.power.analytic import Correlation, Pair, two_groups
 from trialkit.power.checkup import INDIVIDUAL, drafted, sizes_of
 from trialkit.power.groups import groups
+from trialkit.power.many_arms import two_arm_tests
+from trialkit.power.many_waves import WithinMonthsTests
 from trialkit.power.outlook import Scale, Setting, compared, outlook, setting, view_of
+from trialkit.power.planning import WorldName, births_of, in_world, people_of, planned_world
 from trialkit.power.possible import possible
-from trialkit.power.registered import ManyTests, Reference, Sides, WithinMonthsTests, two_arm_tests
+from trialkit.power.registered import ManyTests, Reference, Sides
 from trialkit.power.said import Said
 from trialkit.power.scores import Scores
 from trialkit.power.simulate import Believed, Study
@@ -37,14 +38,8 @@ if TYPE_CHECKING:
     from trialkit.protocol.model import Protocol
 
 Floats = NDArray[np.float64]
-WorldName = Literal["plain", "protocol", "rising"]
 
-PLAIN_ICC: Final = (
-    0.01  # median of 1,039 primary-care measures: Adams et al. (2004), doi:10.1016/j.jclinepi.2003.12.013
-)
-RISING: Final[Mapping[str, float]] = {"icc": 0.01, "cac": 0.8, "trend": 0.001, "ramp": 2.0}
 ALWAYS: Final = date(1, 1, 1)  # an arm that has the new way in every period
-_ONE_YEAR: Final = re.compile(r"infants_0(?:_|$)", re.ASCII)
 _SEED: Final = 20120201  # of the allocations that stand in for a list too long to go through
 
 
@@ -104,17 +99,6 @@ def studies(
     if population is None or design is None:
         raise AssertionError("units that are drawn at one time, and nobody to draw among")
     return (_Maker(protocol, population, design, in_world(found, world), world, drawn).planned(),)
-
-
-def in_world(found: Setting, world: WorldName) -> Setting:
-    """The setting with one ICC and one CAC; on a scale between units there is nothing to choose."""
-    if found.scale == "sd_between_units":
-        return found
-    if world == "protocol":
-        icc, cac = found.iccs[len(found.iccs) // 2], found.cacs[len(found.cacs) // 2]
-    else:
-        icc, cac = (PLAIN_ICC, 1.0) if world == "plain" else (RISING["icc"], RISING["cac"])
-    return replace(found, iccs=(icc,), cacs=(cac,))
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,70 +246,6 @@ def _sides(found: Setting) -> Sides:
     return "less" if found.outcome.better == "lower" else "greater"
 
 
-def planned_world(
-    protocol: Protocol,
-    population: Population,
-    design: PartsDesign,
-    found: Setting,
-    name: WorldName,
-    starts: tuple[date | None, ...],
-    *,
-    periods: tuple[str, ...] | None = None,
-) -> World:
-    """The world of shares that a draft's planning figures describe, with its pilots and neighbours.
-
-    ``periods`` are those of the estimand unless given; the baseline is that of the first.
-    """
-    units = Units.of([*design.units, *population.outside])
-    since = {pilot.unit.id: pilot.group.from_ for pilot in population.pilots}
-    place = {unit: k for k, unit in enumerate(units.ids)}
-    shown = replace(found, calendar=type(found.calendar).of(periods)) if periods else found
-    rising = name == "rising"
-    return World(
-        units=units.ids,
-        drawn=tuple(place[unit] for unit in design.units.ids),
-        periods=shown.calendar.periods,
-        starts=starts,
-        since=tuple(since.get(unit) for unit in units.ids),
-        people=people_of(units, shown, protocol),
-        baseline=float(protocol.planning.baseline[found.outcome.id]),
-        icc=found.iccs[0],
-        cac=found.cacs[0],
-        trend=RISING["trend"] if rising else 0.0,
-        ramp=RISING["ramp"] if rising else 0.0,
-        neighbours=tuple(sorted(population.touching)),
-    )
-
-
-def births_of(units: Units) -> dict[str, float]:
-    """Children under one per unit, which is a year of births, from a column that begins ``infants_0``; or nothing."""
-    found: dict[str, float] = {}
-    for unit in units:
-        column = next((name for name in unit.facts if _ONE_YEAR.match(name)), None)
-        text = unit.facts[column].strip() if column else ""
-        if not DECIMAL.fullmatch(text):
-            return {}
-        found[unit.id] = float(text)
-    return found
-
-
-def people_of(units: Units, found: Setting, protocol: Protocol) -> Floats:
-    """(n, t) expected people per unit and period; infinite where nobody knows, so that only units vary."""
-    shape = (len(units), len(found.calendar.periods))
-    if found.scale == "sd_between_units" or found.per_month is None:
-        return np.full(shape, inf)
-    births = births_of(units) if found.per_month < 1 else {}
-    months = np.round((found.calendar.last - found.calendar.first + 1) / 30.44) if found.per_month < 1 else 1.0
-    column, per_month = protocol.units.size or "", found.per_month
-    sizes = {unit.id: unit.facts.get(column, "").strip() for unit in units}
-    known = births or {unit: float(text) for unit, text in sizes.items() if DECIMAL.fullmatch(text)}
-    if not known:
-        return np.full(shape, inf)
-    usual = float(np.mean(list(known.values())))
-    each = np.array([known.get(unit, usual) for unit in units.ids]) * (1 / 12 if births else per_month)
-    return np.asarray(np.broadcast_to(each[:, None] * months, shape), np.float64)
-
-
 def _people(protocol: Protocol, found: Setting, n: int, draws: int | None) -> Planned:
     """People drawn one by one, ``n`` against ``n``, in standard deviations of one person."""
     design = _among(protocol, n)
@@ -392,4 +312,4 @@ def _observed(protocol: Protocol) -> DesignError:
     )
 
 
-__all__ = ["Planned", "WorldName", "births_of", "in_world", "people_of", "planned_world", "studies"]
+__all__ = ["Planned", "WorldName", "planned_world", "studies"]

@@ -22,7 +22,7 @@ from trialkit.design.base import Codes
 from trialkit.errors import DesignError
 from trialkit.estimate.within_months import Calendar
 from trialkit.power.outlook import setting
-from trialkit.power.studies import WorldName, in_world, planned_world
+from trialkit.power.planning import WorldName, in_world, planned_world
 from trialkit.power.world import Outcomes, World
 
 if TYPE_CHECKING:
