@@ -307,3 +307,47 @@ def test_outcomes_are_counted_by_the_plan_and_not_by_a_draft_changed_later(trial
     draft.write_text(text.replace("window_days: 90", "window_days: 365"), encoding="utf-8")
     assert Trial.open(trial.folder).panel().outcome.window_days == 90
     assert trial.panel().outcome.id == OUTCOME
+
+
+# --- bound to the draw
+
+THROWS = [6, 3, 4, 5, 4, 6, 6, 0, 3, 9, 0, 1, 0, 3, 1, 6, 9, 4, 6, 2]
+
+
+@pytest.fixture
+def drawn(tmp_path):
+    trial = copied(tmp_path, (r"(?m)^    - \{drand: .*\n", ""), (r"status: awaiting", "status: approved"))
+    assert trial.labels() is None
+    (made,) = trial.commit(at(1))
+    made.folder.draw([{"kind": "rolls", "values": THROWS}], at(2))
+    trial = Trial.open(trial.folder)
+    trial.record(counts(tmp_path, YEAR), by="register", moment=at(200))
+    return trial
+
+
+def test_a_snapshot_names_plan_and_draw_and_exposure_follows_the_drawn_waves(drawn):
+    frozen = drawn.freeze(at(201), by="analyst")
+    (folder,) = drawn.drawings()
+    assert frozen.draws == ((folder.draw_id, folder.story().drawn),)
+    assert frozen.plan_hash == digest(drawn.plan)
+    labels = drawn.labels()
+    starts = {wave.id: wave.start for wave in drawn.binding.waves}
+    panel = drawn.panel().panel
+    since = exposure(panel.periods, [starts[labels[unit]] for unit in panel.units])
+    assert Counter(since[:, YEAR.index("2012-06")].tolist()) == {5: 3, 1: 2, 0: 2}
+
+
+def test_a_changed_plan_or_record_is_found_before_anything_is_frozen(drawn):
+    (folder,) = drawn.drawings()
+    record, plan_file = folder.path / "record.json", drawn.folder / "plan.json"
+    for path, old, new, code in (
+        (record, b'"wave_1"', b'"wave_2"', "E_RECORD_HASH"),
+        (plan_file, b'"window_days":90', b'"window_days":80', "E_PLAN"),
+    ):
+        kept = path.read_bytes()
+        assert old in kept
+        path.write_bytes(kept.replace(old, new, 1))
+        with pytest.raises(DrawError, match=code):
+            Trial.open(drawn.folder).freeze(at(201), by="analyst")
+        path.write_bytes(kept)
+    assert Trial.open(drawn.folder).freeze(at(201), by="analyst").synthetic
