@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trialkit.canonical import digest
+from trialkit.cli.pages import publish_pages
 from trialkit.cli.speech import speech
 from trialkit.cli.throws import ask_throws
 from trialkit.draw.evidence import new_secret
@@ -89,7 +90,8 @@ def witness(
     """Make a witness's key, show what she signs, or enter her signature."""
     if new_key:
         return _make_key(new_key)
-    folder = Trial.open(trial).drawing(draw)
+    opened = Trial.open(trial)
+    folder = opened.drawing(draw)
     now = folder.story()
     stage, hashed = ("draw", now.drawn) if now.drawn else ("commit", digest(folder.protocol))
     head = head or folder.head
@@ -111,6 +113,8 @@ def witness(
         raise _not_hex("signature", 128)
     body = {"name": name, "stage": stage, "hash": hashed, "head": head, "time": time, "signature": signature}
     new_head = folder.witness(body, moment())
+    if now.drawn:
+        publish_pages(opened, folder)  # a certificate from before the signature would say that it is missing
     speech.show(
         speech.of(
             f"{name} has signed the {'record' if now.drawn else 'fingerprint'}.\nLedger's head: {new_head}",
