@@ -52,9 +52,9 @@ def refusals() -> list[tuple[str, ast.Call]]:
         if path.relative_to(ROOT).parts[0].removesuffix(".py") not in ROOMS_AN_ADMINISTRATOR_MEETS:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith("Error"):
-                if node.func.id in {"UnitsError", "ProtocolError", "DrawError", "UsageError", "CanonicalError"}:
-                    found.append((f"{path.relative_to(ROOT)}:{node.lineno}", node))
+            named = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+            if named in {"UnitsError", "ProtocolError", "DrawError", "UsageError", "CanonicalError"}:
+                found.append((f"{path.relative_to(ROOT)}:{node.lineno}", node))
     return found
 
 
