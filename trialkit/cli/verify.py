@@ -159,8 +159,8 @@ def _tell(evidence: Evidence, head: str) -> int:
     if verdict.failure:
         lines.append(f"  {verdict.failure}: {explain(verdict.failure, speech.lang)}")
     lines += [f"  {name}: {explain(name, speech.lang)}" for name in verdict.all_warnings]
-    if evidence.ledger is None and not verdict.failure:
-        lines.append("  " + _about_ledger())
+    if not verdict.failure and (evidence.ledger is None or evidence.record is None):
+        lines.append("  " + (_about_ledger() if evidence.ledger is None else _about_record()))
     if bound is not None:
         lines.append(f"  {_about_plan(bound)}")
     if evidence.record is not None and not verdict.failure:
@@ -183,6 +183,13 @@ def _about_ledger() -> str:
         "known: give ledger.jsonl too.",
         "Resultatfilen holder i sig selv. Uden logbogen kan ingen se, at planen var låst, før det tilfældige var kendt: "
         "angiv også ledger.jsonl.",
+    )
+
+
+def _about_record() -> str:
+    return speech.of(
+        "The ledger hangs together. There is no record.json beside it, so there is no result to redo.",
+        "Logbogen hænger sammen. Der er ingen record.json ved siden af den, så der er intet resultat at regne efter.",
     )
 
 
