@@ -18,7 +18,7 @@ from trialkit.report.page import counted, say, texts
 from trialkit.report.quarters import Counts
 from trialkit.report.words import SMALLEST_BASE, date_long, listing, number, probability
 
-_PEOPLE: Final = ("child", "parent", "adult", "person", "family", "unit")
+_PEOPLE: Final = ("child", "parent", "adult", "person", "family")
 _TIE: Final = 1e-9
 
 
@@ -58,7 +58,11 @@ class Said:
 
     def asked(self) -> str:
         """The question in one sentence."""
-        return say(self.words["asked"], outcome=self.outcome, **self.arms)
+        return say(self.by_way("asked"), outcome=self.outcome, **self.arms)
+
+    def by_way(self, key: str) -> str:
+        """The words for waves, or those for arms."""
+        return str(self.words[key if self.found.protocol.waves else f"{key}_arms"])
 
     def promised(self) -> list[tuple[str, str]]:
         """What was laid down beforehand, by name."""
@@ -97,17 +101,18 @@ class Said:
         """Both sides in one sentence."""
         answer = self.found.answer
         key = "level_mean" if not self.share else "level_months" if answer.way == "within_months" else "level_share"
+        people = self.people()
         return say(
             self.words[key], outcome=self.outcome, started=self.plain(answer.started.level),
-            waiting=self.plain(answer.waiting.level), people=self.people(), unit=self.found.panel.unit,
+            waiting=self.plain(answer.waiting.level), people=f" {people}" if people else "", unit=self.found.panel.unit,
+            **self.arms,
         )  # fmt: skip
 
     def people(self) -> str:
-        """Whom the outcome is counted among."""
-        level = self.found.protocol.estimand.counted_per or ""
-        if level == "unit" or level not in _PEOPLE:
-            level = self.found.outcome.level if self.found.outcome.level in _PEOPLE else "person"
-        return str(texts(self.lang)["nouns"]["person" if level == "unit" else level][1])
+        """Whom the outcome is counted among, where it is people."""
+        levels = (self.found.protocol.estimand.counted_per, self.found.outcome.level)
+        known = next((level for level in levels if level in _PEOPLE), None)
+        return str(texts(self.lang)["nouns"][known][1]) if known else ""
 
     def difference(self) -> str:
         """The difference found."""
@@ -147,15 +152,20 @@ class Said:
         """What may be concluded, by the limit set beforehand and by the smallest difference worth finding."""
         estimate, alpha = self.found.answer.estimate, self.found.answer.alpha
         within = estimate.p_value <= alpha + _TIE
-        in_100 = {name: number(100 * value, self.lang, digits)
-                  for name, value, digits in (("p", estimate.p_value, 1), ("limit", alpha, None))}  # fmt: skip
-        said = [say(self.words["caused" if within else "unclear"], **in_100, **self.arms)]
+        blanks = {"p": self._in_100(estimate.p_value), "limit": number(100 * alpha, self.lang)}
+        said = [say(self.by_way("caused") if within else self.words["unclear"], **blanks, **self.arms)]
         if estimate.smallest_p > alpha + _TIE:
             said.append(self.words["smallest_above"])
         worth = self._worth()
         if worth is not None and not math.isnan(estimate.conf_low):
             said.append(say(self.words[self._against(worth)], worth=self.size(worth)))
         return said
+
+    def _in_100(self, p: float) -> str:
+        """A p-value as so many of 100; one that would round to 0 as less than the last digit."""
+        if p >= 0.0005:
+            return number(100 * p, self.lang, 1)
+        return f"{'under' if self.lang == 'da' else 'below'} {number(0.1, self.lang)}"
 
     def _against(self, worth: float) -> str:
         """Where the interval lies, seen from the smallest difference worth finding."""
@@ -168,7 +178,7 @@ class Said:
     def counts(self) -> str:
         """The plain count of both sides, as far as it may be shown."""
         quarters = self.found.quarters
-        return say(self.words["counted"], started=self.of(quarters.started), waiting=self.of(quarters.waiting))
+        return say(self.by_way("counted"), started=self.of(quarters.started), waiting=self.of(quarters.waiting))
 
     def of(self, counts: Counts, *, percent: bool = True) -> str:
         """``163 of 1,264 (12.9%)``, ``hidden of 1,264``; no per cent on a small base."""
@@ -257,10 +267,10 @@ class Said:
         w, found = self.words, self.found
         names = [found.name_of(unit) for unit in found.pilots]
         only = say(
-            w["limit_only"], units=counted(len(found.answer.panel.units), "unit", self.lang),
+            self.by_way("limit_only"), units=counted(len(found.answer.panel.units), "unit", self.lang),
             periods=self.periods(found.compared),
         )  # fmt: skip
-        waves = [w["limit_neighbours"]] + ([w["limit_slow"]] if found.answer.way == "within_months" else [])
+        waves = [self.by_way("limit_neighbours")] + ([w["limit_slow"]] if found.answer.way == "within_months" else [])
         said = [only, *waves, w["limit_same"], w["limit_which"]]
         if names:
             said.append(say(w["limit_pilots"], names=listing(names, self.lang)))
@@ -309,8 +319,13 @@ class Said:
         """A group for people: a wave's name, an arm's, or the pilots."""
         if key in ("pilots", "drawn"):
             return str(self.words[f"{key}_short" if short and key == "pilots" else key])
-        arms = self.found.protocol.arms
-        return arms[key].told(self.lang) if key in arms else readable(key, self.lang)
+        arms, waves = self.found.protocol.arms, [wave.id for wave in self.found.protocol.waves]
+        if key in arms:
+            return arms[key].told(self.lang)
+        name = readable(key, self.lang)
+        if key in waves and name == key:  # a name of the draft's own, in whatever language
+            return f"{texts(self.lang)['labels']['wave']} {waves.index(key) + 1} ({key})"
+        return name
 
 
 __all__ = ["Said"]

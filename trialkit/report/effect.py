@@ -65,6 +65,7 @@ def effect(found: Findings, lang: Lang) -> str:
         "said": said,
         "by_months": found.answer.way == "within_months",
         "counted_whole": said.share,
+        "gaps": found.quarters.hidden > 0,
         "dots": found.answer.estimate.n_allocations <= DOTS,
         "distribution": _distribution(said),
         "schematic": _schematic(said),
@@ -107,6 +108,7 @@ def _distribution(said: Said) -> Markup:
         title=say(w["distribution_alt"], total=said.total, count=number(round(said.extreme), said.lang), **ends),
         key="lots",
         number=lambda value: number(round(value, 6), said.lang),
+        width=shown.width * scale,
         region=[((centre + low) * scale, (centre + up) * scale) for low, up in sides],
     )
 

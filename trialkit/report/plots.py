@@ -187,9 +187,12 @@ def _start(ax: Axes, line: Line, colour: str) -> None:
 
 
 def _named(ax: Axes, ends: Sequence[tuple[float, float, str, str]], columns: int, top: float) -> None:
-    """The name of each curve at its right end, none over another."""
+    """The name of each curve at its right end, none over another; a hint line only where the curve reaches the end."""
     gap, place = 0.075 * (top or 1.0), -np.inf
     for value, at, name, colour in sorted(ends):
+        if at < columns - 1:  # the last numbers are hidden: a line from here would look like data
+            ax.annotate(name, (at, value), (5, 0), textcoords="offset points", fontsize=7.5, color=colour, va="center")
+            continue
         place = max(value, place + gap)
         ax.annotate(name, (at, value), (columns - 0.75, place), fontsize=7.5, color=colour, va="center",
                     arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.4})  # fmt: skip
@@ -208,6 +211,7 @@ def distribution(
     key: str,
     number: Callable[[float], str],
     region: Sequence[tuple[float, float]] = (),
+    width: float = 0.0,
 ) -> Markup:
     """What the statistic would have been under every allocation; those at least as extreme as the one drawn stand out.
 
@@ -219,17 +223,20 @@ def distribution(
     words : ``observed``, ``extreme`` and ``others``
     number : how a number on the axis is written
     region : from where to where a value is at least as extreme; shaded
+    width : of the classes that ``values`` are the middles of; 0 where they are values
     """
     with _figure(2.3) as (figure, ax):
         spread = float(np.ptp(np.append(values, observed))) or 1.0
         dots = counts.sum() <= 400 and np.allclose(counts, np.rint(counts))
-        edges = _edges(values, observed, spread)
+        edges = _edges(values, observed, spread) if not width else np.append(values - width / 2, values[-1] + width / 2)
         place = np.clip(np.digitize(values + 1e-9 * spread, edges) - 1, 0, len(edges) - 2)
-        middle, width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
-        high = _dots(ax, middle, place, counts, extreme, words) if dots else _bars(
-            ax, middle, width, place, counts, extreme, words
-        )  # fmt: skip
-        ends = edges[0] - 2.5 * width, edges[-1] + 2.5 * width
+        middle, step = (edges[1:] + edges[:-1]) / 2, float(edges[1] - edges[0])
+        high = (
+            _dots(ax, middle, place, counts, extreme, words)
+            if dots
+            else _bars(ax, middle, step, place, counts, extreme, words)
+        )
+        ends = min(edges[0], observed) - 2.5 * step, max(edges[-1], observed) + 2.5 * step
         for low, up in region:
             ax.axvspan(max(low, ends[0]), min(up, ends[1]), facecolor=PALE, alpha=0.45, linewidth=0, zorder=0)
         side = (observed - ends[0]) / (ends[1] - ends[0])
