@@ -13,6 +13,7 @@ from trialkit.protocol.load import located
 from trialkit.protocol.model import Protocol
 from trialkit.protocol.units import Fixed
 from trialkit.registers import join, read_units, register
+from trialkit.registers.number import numbers
 from trialkit.registers.read import read_table
 from trialkit.units import Unit, Units
 
@@ -111,7 +112,8 @@ def population(
     pilots = tuple(pilot for pilot in fixed.values() if _stays_outside(protocol, pilot.group))
     rest = listed.where(lambda unit: unit.id not in {pilot.unit.id for pilot in pilots})
     eligible, left_out = _eligible(protocol, rest, faults)
-    units = faults.tried(("strata",), lambda: _blocked(protocol, eligible))
+    sized = faults.tried(("units", "size"), lambda: _sized(protocol, eligible)) or eligible
+    units = faults.tried(("strata",), lambda: _blocked(protocol, sized))
     faults.raise_any()
     assert units is not None
     inside = {unit: pilot.unit.fixed for unit, pilot in fixed.items() if not _stays_outside(protocol, pilot.group)}
@@ -281,6 +283,17 @@ def _blocked(protocol: Protocol, units: Units) -> Units:
         )
 
     return units.map(placed)
+
+
+def _sized(protocol: Protocol, units: Units) -> Units:
+    """The units with a number in the column that says how many people they have, however the list writes it.
+
+    A column nobody has would otherwise make every unit equally large without a word, and the promised power another.
+    """
+    if (column := protocol.units.size) is None:
+        return units
+    people = dict(zip(units.ids, numbers(units, column), strict=True))
+    return units.map(lambda unit: replace(unit, facts={**unit.facts, column: people[unit.id]}))
 
 
 def _check_column(units: Units, column: str) -> None:
