@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from trialkit.errors import EstimateError
 from trialkit.estimate.missing import attrition, imbens_manski, lee_bounds, manski_bounds, worst_case
 
-
 whole = st.integers(-4, 4)
 
 

@@ -178,6 +178,10 @@ def lee_bounds(
     ends = [_trimmed(full, share, side, trimming) for side in ("largest", "smallest")]
     spread = _share_variance(who)
     errors = [_lee_error(full, end, share, spread, other) for end in ends]
+    if share == 0:  # either arm could have been the one to trim: the larger error of the two
+        turned = [_trimmed(np.sort(other), 0.0, side, trimming) for side in ("smallest", "largest")]
+        rivals = [_lee_error(other, end, 0.0, spread, full) for end in turned]
+        errors = [float(np.maximum(one, rival)) for one, rival in zip(errors, rivals, strict=True)]
     sign = 1 if more == 0 else -1
     effects = [sign * (end.mean - float(other.mean())) for end in ends]
     low, high = (0, 1) if sign == 1 else (1, 0)
