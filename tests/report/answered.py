@@ -48,7 +48,9 @@ def findings(
     pilots = [unit["id"] for unit in document.get("outside", ())]
     units = tuple(sorted([*draw.assignment.units.ids, *pilots], key=str.encode))
     rng = np.random.default_rng(seed)
-    first = {unit: label == draw.design.label_names[0] for unit, label in zip(units, labels_of(draw, units), strict=True)}
+    first = {
+        unit: label == draw.design.label_names[0] for unit, label in zip(units, labels_of(draw, units), strict=True)
+    }
     rate = share + effect * np.array([first[unit] for unit in units])[:, None]
     bottom = np.full((len(units), len(periods)), float(people))
     top = rng.binomial(people, np.broadcast_to(rate, bottom.shape)).astype(float)

@@ -165,7 +165,7 @@ def curves(
             if seen.size:
                 ends.append((float(values[seen[-1]]), float(seen[-1]), line.name, colour))
             _start(ax, line, colour)
-        top = float(np.nanmax([value for line in lines for value in line.values], initial=0.0))
+        top = max((value for line in lines for value in line.values if np.isfinite(value)), default=0.0)
         ax.set_ylim(0, top * 1.18 or 1.0)
         _named(ax, ends, len(columns), top)
         ax.set_xlim(-0.4, len(columns) + 1.3)
