@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from trialkit.canonical import digest
 from trialkit.cli.pages import publish_pages
 from trialkit.cli.speech import speech
 from trialkit.cli.throws import ask_throws
+from trialkit.draw.drand import round_stamp
 from trialkit.draw.evidence import new_secret
 from trialkit.draw.evidence import seal as sealed
 from trialkit.draw.folder import DrawFolder
@@ -163,23 +165,49 @@ def _indented(text: str) -> str:
 
 
 def _what_next(folder: DrawFolder) -> str:
-    """What the person does after a commitment."""
+    """What people do after a commitment, in the order in which it counts.
+
+    Beside a beacon the witnesses sign after the dice: what they saw in the ledger is what nobody can type later
+    (specification section 10, ``E_LATE_OPENING``).
+    """
     protocol = folder.protocol
-    kinds = [source["kind"] for source in protocol["entropy"]]
-    lines = []
-    if protocol["quorum"]:
-        lines.append(
-            speech.of(
-                f"Next: {protocol['quorum']} witness(es) sign with `trialkit witness`.",
-                f"Nu: {protocol['quorum']} vidne(r) underskriver med `trialkit witness`.",
-            )
-        )
-    if "rolls" in kinds:
-        lines.append(
-            speech.of("Next: throw the dice in public and enter them with `trialkit open`.",
-                      "Nu: kast terningerne i offentlighed, og skriv dem ind med `trialkit open`.")
-        )  # fmt: skip
-    return "\n".join(lines)
+    rounds = [source["round"] for source in protocol["entropy"] if source["kind"] == "drand"]
+    opened = {"rolls"} if protocol["design"]["kind"] == "sequential" else {"rolls", "commit"}
+    known = [_OPENING[kind] for kind in ("rolls", "commit") if kind in opened & _kinds(protocol)]
+    signed = [_signing(protocol["quorum"], bool(rounds and known))] if protocol["quorum"] else []
+    steps = [*known, *signed, *map(_beacon, rounds)] if rounds else [*signed, *known]
+    return "\n".join(f"{number}. {speech.of(*step)}" for number, step in enumerate(steps, start=1))
+
+
+_OPENING: Final = {
+    "rolls": (
+        "Throw the dice in public, and enter them with `trialkit open`.",
+        "Kast terningerne i offentlighed, og skriv dem ind med `trialkit open`.",
+    ),
+    "commit": (
+        "Each party opens its sealed secret with `trialkit open`.",
+        "Hver part åbner sin forseglede hemmelighed med `trialkit open`.",
+    ),
+}
+
+
+def _kinds(protocol: Mapping[str, Any]) -> set[str]:
+    return {source["kind"] for source in protocol["entropy"]}
+
+
+def _signing(quorum: int, after: bool) -> tuple[str, str]:
+    return (
+        f"{quorum} witness(es) sign with `trialkit witness`" + (", when that stands in the ledger." if after else "."),
+        f"{quorum} vidne(r) underskriver med `trialkit witness`" + (", når det står i logbogen." if after else "."),
+    )
+
+
+def _beacon(number: int) -> tuple[str, str]:
+    time = round_stamp(number)
+    return (
+        f"All that before {time}, when drand's round {number} comes; then `trialkit draw`.",
+        f"Alt det før {time}, hvor drands runde {number} kommer; derefter `trialkit draw`.",
+    )
 
 
 def _make_key(path: Path) -> None:
