@@ -578,6 +578,9 @@ class Trial:
 def _checked_draw(folder: DrawFolder) -> tuple[Verdict, Draw]:
     """The draw, made again from its record, and the verdict on record and ledger."""
     if not folder.record_bytes:
+        folder.protocol  # noqa: B018 - refused by its own name where nothing is committed
+        if entered := folder.story().drawn:
+            raise _another_record(folder, entered)
         raise DrawError(
             f"{folder.draw_id} has not been drawn, so there is nothing to compare yet. Run `trialkit draw` first.",
             {"draw_id": folder.draw_id},

@@ -1,0 +1,200 @@
+"""``estimate`` as a person presses it: every link of the chain is checked first, and a report is written once."""
+
+import csv
+import io
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.copenhagen import drawn, frozen, recorded
+from trialkit.canonical import jcs, parse
+from trialkit.cli.main import pressed
+
+PROTOCOLS = Path(__file__).parents[2] / "protocols"
+
+
+@pytest.fixture
+def press(capsys, monkeypatch):
+    def run(*words, status=0):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+        capsys.readouterr()
+        found = pressed([str(word) for word in words])
+        out, err = capsys.readouterr()
+        assert found == status, f"{words}: exit {found}\n{out}\n{err}"
+        assert "Traceback" not in out + err
+        return out + err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """One frozen trial, and one whose data are live only; tests copy them."""
+    place = tmp_path_factory.mktemp("made")
+    live = recorded(drawn(place / "live"))
+    shutil.copytree(place / "live", place / "frozen")
+    frozen(type(live).open(place / "frozen"))
+    return place
+
+
+@pytest.fixture
+def trial(made, tmp_path):
+    return Path(shutil.copytree(made / "frozen", tmp_path / "trial"))
+
+
+def snapshot_of(folder):
+    return next(path for path in (folder / "snapshots").iterdir() if len(path.name) == 64)
+
+
+def test_the_answer_in_words_and_its_files(press, trial):
+    said = press("estimate", trial, "--lang", "da")
+    name = snapshot_of(trial).name
+    assert "SYNTETISKE DATA" in said
+    assert "af de 142 mulige lodtrækninger" in said
+    assert name in said
+    folder = trial / "reports" / name[:12]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "effect.en.html", "effect.html", "estimate.json", "synthetic_curve.csv",
+    ]  # fmt: skip
+    assert '<html lang="da">' in (folder / "effect.html").read_text(encoding="utf-8")
+    data = (folder / "estimate.json").read_bytes()
+    document = parse(data)
+    assert jcs(document) == data
+    assert document["snapshot"] == name
+    assert document["synthetic"] is True
+    assert document["preliminary"] == []
+    rows = list(
+        csv.reader((folder / "synthetic_curve.csv").read_text(encoding="utf-8-sig").splitlines(), delimiter=";")
+    )
+    assert rows[0][0] == "synthetic"
+    assert {row[0] for row in rows[1:]} == {"yes"}
+
+
+def test_for_machines(press, trial, capsys):
+    assert pressed(["estimate", str(trial), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["kind"] == "estimate"
+    assert float(found["conf_low"]) < float(found["estimate"]) < float(found["conf_high"])
+    assert Path(found["files"][0]).name == "effect.html"
+
+
+def test_again_changes_nothing_in_either_language_and_a_touched_report_is_never_written_over(press, trial):
+    press("estimate", trial, "--lang", "da")
+    folder = trial / "reports" / snapshot_of(trial).name[:12]
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    press("estimate", trial, "--lang", "en")
+    press("estimate", trial, "--lang", "da", "--snapshot", snapshot_of(trial).name[:8])
+    assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()} == before
+    page = folder / "estimate.json"
+    page.write_bytes(page.read_bytes().replace(b'"units":7', b'"units":8'))
+    (folder / "effect.html").unlink()
+    assert "E_EXISTS" in press("estimate", trial, status=1)
+    assert not (folder / "effect.html").exists()  # nothing is written beside a report that says something else
+
+
+def test_live_data_only_when_asked_for_and_stamped_everywhere(press, made, tmp_path):
+    trial = Path(shutil.copytree(made / "live", tmp_path / "live"))
+    assert "E_SNAPSHOT" in press("estimate", trial, status=1)
+    assert not (trial / "reports").exists()
+    said = press("estimate", trial, "--live", "--lang", "da")
+    assert "FORELØBIG" in said
+    folder = next((trial / "reports").iterdir())
+    assert folder.name.startswith("preliminary-")
+    assert "PRELIMINARY" in (folder / "effect.en.html").read_text(encoding="utf-8")
+    assert json.loads((folder / "estimate.json").read_bytes())["preliminary"] == ["live"]
+    assert "snapshot" not in json.loads((folder / "estimate.json").read_bytes())
+    assert ";yes;early_support" in (folder / "synthetic_curve.csv").read_text(encoding="utf-8-sig")
+
+
+def test_a_changed_plan_is_found(press, trial):
+    plan = parse((trial / "plan.json").read_bytes())
+    plan["protocol"]["analysis"]["primary"]["sides"] = "one"
+    (trial / "plan.json").write_bytes(jcs(plan))
+    assert "E_PLAN" in press("estimate", trial, status=1)
+    assert not (trial / "reports").exists()
+
+
+def swap(allocation):
+    """Two units of different waves change places."""
+    first = allocation[0]
+    other = next(one for one in allocation if one["label"] != first["label"])
+    first["label"], other["label"] = other["label"], first["label"]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda record: swap(record["result"]["allocation"]), "E_RESULT"),
+        (lambda record: record["evidence"][0]["values"].reverse(), "E_SEED"),
+    ],
+)
+def test_a_changed_draw_is_found_by_its_own_name(press, trial, change, code):
+    path = next(trial.glob("draws/*/record.json"))
+    record = parse(path.read_bytes())
+    change(record)
+    path.write_bytes(jcs(record))
+    assert f"({code})" in press("estimate", trial, status=1)
+    assert not (trial / "reports").exists()
+
+
+@pytest.mark.parametrize("name", ["data.csv", "manifest.json", "SHA256SUMS"])
+def test_a_changed_snapshot_is_found(press, trial, name):
+    path = snapshot_of(trial) / name
+    path.chmod(0o644)
+    data = path.read_bytes()
+    path.write_bytes(data[:-2] + bytes([data[-2] ^ 1]) + data[-1:])
+    assert "E_SNAPSHOT" in press("estimate", trial, status=1)
+    assert not (trial / "reports").exists()
+
+
+def test_a_snapshot_of_another_draw_is_not_used(press, made, trial, tmp_path):
+    other = frozen(recorded(drawn(tmp_path / "other", throws=[1] * 20)))
+    shutil.rmtree(trial / "snapshots")
+    shutil.copytree(other.folder / "snapshots", trial / "snapshots")
+    shutil.copy(other.folder / "trial.db", trial / "trial.db")
+    said = press("estimate", trial, status=1)
+    assert "E_SNAPSHOT" in said
+    assert "record" in said
+
+
+def test_a_snapshot_that_is_not_there_is_not_used(press, trial):
+    assert "E_SNAPSHOT" in press("estimate", trial, "--snapshot", "ffff", status=1)
+
+
+def test_nothing_committed_or_drawn_or_recorded_is_said_by_name(press, made, tmp_path):
+    bare = Path(shutil.copytree(PROTOCOLS / "copenhagen_2012_rollout", tmp_path / "bare"))
+    assert "E_NOT_COMMITTED" in press("estimate", bare, status=1)
+    committed = Path(shutil.copytree(made / "live", tmp_path / "committed"))
+    (committed / "trial.db").unlink()
+    assert "E_NO_RECORDS" in press("estimate", committed, "--live", status=1)
+    next(committed.glob("draws/*/record.json")).unlink()
+    assert "E_RECORD_HASH" in press("estimate", committed, "--live", status=1)
+    press("commit", bare)
+    assert "E_NOT_DRAWN" in press("estimate", bare, "--live", status=1)
+
+
+def test_what_was_not_drawn_is_refused_by_name(press, tmp_path):
+    trial = Path(shutil.copytree(PROTOCOLS / "thousand_days_two_rounds", tmp_path / "days"))
+    for lang in ("da", "en"):
+        said = press("estimate", trial, "--live", "--lang", lang, status=1)
+        assert "E_NOT_DRAWN" in said
+        assert "proportion_with_cluster_interval" in said
+        assert not re.search(r"effekt|virker|effect|works", said)
+
+
+def test_the_demonstration_runs_to_an_answer(press, tmp_path):
+    said = press("demo", tmp_path / "demo", "--lang", "en")
+    assert "CONFIRMED" in said
+    assert re.search(r"The planted effect is 8 more of 100 .* the interval (holds it|does not hold it)", said)
+    page = Path(re.search(r"^  (\S+effect\.html)   ", said, re.MULTILINE)[1])
+    html = page.read_text(encoding="utf-8")
+    assert "Synthetic data" in re.search("<title>(.*?)</title>", html)[1]
+    found = json.loads(page.with_name("estimate.json").read_bytes())
+    inside = float(found["conf_low"]) <= 0.08 <= float(found["conf_high"])
+    assert ("interval holds it" in said) == inside
+    for name in ("synthetic_outcomes.csv", "synthetic_truth.json"):
+        assert b"yes" in (tmp_path / "demo" / name).read_bytes()
