@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
+Labels = Sequence[object] | NDArray[np.generic]
 INTERCEPT: Final = "(Intercept)"
 
 
@@ -111,8 +112,8 @@ class Columns:
         outcome: ArrayLike,
         columns: Mapping[str, ArrayLike],
         *,
-        blocks: Sequence[object] | NDArray[np.generic] | None = None,
-        clusters: Sequence[object] | NDArray[np.generic] | None = None,
+        blocks: Labels | None = None,
+        clusters: Labels | None = None,
         weights: ArrayLike | None = None,
     ) -> Columns:
         """The intercept and the columns; with ``blocks`` the columns and one indicator per block.
@@ -189,9 +190,9 @@ def least_squares(
     outcome: ArrayLike,
     columns: Mapping[str, ArrayLike],
     *,
-    clusters: Sequence[object] | NDArray[np.generic] | None = None,
+    clusters: Labels | None = None,
     weights: ArrayLike | None = None,
-    blocks: Sequence[object] | NDArray[np.generic] | None = None,
+    blocks: Labels | None = None,
     errors: Errors | None = None,
 ) -> Regression:
     """Ordinary or weighted least squares with robust errors.
@@ -245,4 +246,4 @@ def _check_column(name: str, column: Floats, shape: tuple[int, ...]) -> None:
         )
 
 
-__all__ = ["INTERCEPT", "Columns", "Regression", "least_squares"]
+__all__ = ["INTERCEPT", "Columns", "Labels", "Regression", "least_squares"]
