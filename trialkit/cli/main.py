@@ -501,10 +501,23 @@ def pressed(argv: Sequence[str]) -> int:
         return speech.refuse(error)
     except OSError as error:
         return speech.refuse(_machine(error))
+    except MemoryError:
+        return speech.refuse(_too_large())
     except KeyboardInterrupt:
         speech.note("Interrupted; nothing half-written remains.", "Afbrudt; intet står halvt skrevet.")
         return 1
     return 0
+
+
+def _too_large() -> TrialkitError:
+    """More than the machine's memory holds, in words."""
+    return TrialkitError(
+        "This needs more memory than the machine gives, so nothing was done and what was there is unchanged. Use a "
+        "machine with more memory, or a smaller list.",
+        da="Det kræver mere hukommelse, end maskinen giver, så intet er gjort, og det, der var der før, er uændret. Brug "
+        "en maskine med mere hukommelse eller en kortere liste.",
+        code="E_MEMORY",
+    )
 
 
 def _machine(error: OSError) -> TrialkitError:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ENUMERATED_UP_TO: Final = 20_000
 SAMPLED: Final = 4_000
+MOST_CELLS: Final = 200_000_000  # of a sample: a million units are averaged over 200 draws, in 200 MB
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -52,13 +53,14 @@ class Possible:
 
 
 def possible(design: Design, *, total: int, rng: np.random.Generator) -> Possible:
-    """Every allocation if there are at most `ENUMERATED_UP_TO`, otherwise `SAMPLED` draws with ``rng``.
+    """Every allocation if there are at most `ENUMERATED_UP_TO`, otherwise `SAMPLED` draws with ``rng``, fewer where
+    those would fill the memory.
 
     ``total`` is the number before the constraint (``design.count().total``): that many must be looked at.
     """
     if total > ENUMERATED_UP_TO:
-        codes = design.sample(SAMPLED, rng)
-        return Possible(codes=codes, shares=np.full(SAMPLED, 1 / SAMPLED), exact=False)
+        n = min(SAMPLED, max(2, MOST_CELLS // len(design.items)))
+        return Possible(codes=design.sample(n, rng), shares=np.full(n, 1 / n), exact=False)
     chunks = list(design.enumerate())
     codes = np.concatenate([chunk.codes for chunk in chunks])
     # shares of big whole numbers first, so that a weight beyond 2^53 is no float before it is divided
