@@ -23,8 +23,9 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Full counts of races, kills, fuzz and size; other cases every night, and the same again with TRIALKIT_SEED=...
 nightly: $(READY) lint
-	$(BIN)/pytest -n $(WORKERS)
+	TRIALKIT_SEED=$${TRIALKIT_SEED:-$$(date +%Y%m%d)} $(BIN)/pytest -n $(WORKERS)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
