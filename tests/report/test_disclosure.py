@@ -29,8 +29,8 @@ def could_be(atoms, sums, visible, most):
     return found[agree]
 
 
-@settings(max_examples=25)
-@given(st.lists(st.integers(0, 9), min_size=4, max_size=4))
+@settings(max_examples=40)
+@given(st.lists(st.integers(0, 6), min_size=4, max_size=4))
 def test_every_hidden_count_could_be_any_small_one(cells):
     atoms, sums = np.array(cells), with_totals(2, 2)
     visible = shown(atoms, sums)
@@ -38,7 +38,7 @@ def test_every_hidden_count_could_be_any_small_one(cells):
     small = (values > 0) & (values < SMALLEST)
     assert not visible[small].any()
     assert visible[values == 0].all()
-    possible = could_be(atoms, sums, visible, most=int(min(values.max(), 12)) if not visible[-1] else int(values[-1]))
+    possible = could_be(atoms, sums, visible, most=int(values[-1]) if visible[-1] else 8)
     unhidden = could_be(atoms, sums, values == 0, most=6)  # what one would know with nothing shown but the zeros
     for row in np.flatnonzero(small):
         wanted = set(range(1, SMALLEST)) & set(unhidden[:, row].tolist())
