@@ -17,12 +17,12 @@ from tests.reference.design_based_cases import design_based
 from tests.reference.many_cases import multiple_testing
 from tests.reference.missing_cases import missing_outcomes
 from tests.reference.randomization_cases import randomization_inference
-from tests.reference.staggered_cases import staggered_exact_test
+from tests.reference.staggered_cases import staggered_rollout
 
 RUN = {
     "a_estimatr": design_based,
     "b_randomization_inference": randomization_inference,
-    "c_staggered": staggered_exact_test,
+    "c_staggered": staggered_rollout,
     "e_balance": covariate_balance,
     "f_multiple_testing": multiple_testing,
     "g_attrition": missing_outcomes,

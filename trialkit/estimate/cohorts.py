@@ -1,0 +1,250 @@
+"""Cohorts of a staggered rollout: sizes, means and covariances, in one pass over the data.
+
+A cohort is the units that start in the same period.  Every estimator for staggered starts here needs no more of the
+data than each cohort's size, its mean in every period and the covariances between periods, so its cost does not grow
+with the number of units once these are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from trialkit.errors import EstimateError, PanelError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from trialkit.panel import Panel
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Cohorts:
+    """What the estimators take.
+
+    Parameters
+    ----------
+    starts : (g,) int, ascending
+        Column of each cohort's first treated period; ``n_periods`` for units not treated within the data.
+    sizes : (g,) int
+    means : (g, t) float
+    covariances : (g, t, t) float
+        With divisor N_g - 1; 0 for a cohort of one, whose variance nobody can see.
+    """
+
+    starts: Ints
+    sizes: Ints
+    means: Floats
+    covariances: Floats
+
+    @classmethod
+    def of(cls, outcome: Floats, first: Ints) -> Self:
+        """Moments of (n, t) outcomes whose units start in columns ``first`` (n,).
+
+        Memory beyond the data is that of one cohort's rows.
+        """
+        starts, sizes = np.unique(first, return_counts=True)
+        t = outcome.shape[1]
+        means, covariances = np.empty((starts.size, t)), np.zeros((starts.size, t, t))
+        for k, start in enumerate(starts):
+            rows = outcome[first == start]
+            means[k] = rows.mean(axis=0)
+            rows -= means[k]
+            covariances[k] = rows.T @ rows / max(sizes[k] - 1, 1)
+        return cls(starts=starts.astype(np.int64), sizes=sizes.astype(np.int64), means=means, covariances=covariances)
+
+    @property
+    def n(self) -> int:
+        """Units."""
+        return int(self.sizes.sum())
+
+    @property
+    def n_periods(self) -> int:
+        """Periods."""
+        return int(self.means.shape[1])
+
+    def only(self, which: Bools) -> Self:
+        """Some of the cohorts."""
+        return replace(
+            self,
+            starts=self.starts[which],
+            sizes=self.sizes[which],
+            means=self.means[which],
+            covariances=self.covariances[which],
+        )
+
+    def value(self, a: Floats) -> Floats:
+        """(...,) the contrasts ``a`` (..., g, t) of the cohort means."""
+        found: Floats = np.einsum("...gt,gt->...", a, self.means)
+        return found
+
+    def covariance(self, a: Floats, b: Floats) -> Floats:
+        """(k, m) sum over cohorts of a_g S_g b_g' / N_g, for ``a`` (k, g, t) and ``b`` (m, g, t)."""
+        spread = self.covariances / self.sizes[:, None, None]
+        found: Floats = sum(
+            (a[:, k] @ spread[k] @ b[:, k].T for k in range(self.sizes.size)), np.zeros((len(a), len(b)))
+        )
+        return found
+
+
+class Timing(NamedTuple):
+    """Units' first treated columns, and the periods they count in."""
+
+    first: Ints  # (n,)
+    periods: Floats  # (t,) as given, ascending
+
+
+def timing(start: ArrayLike, periods: ArrayLike | None, n_periods: int) -> Timing:
+    """Starts as columns: the first observed period at or after the start.
+
+    Periods are counted by their order, never by subtraction, so a gap in them is no gap in exposure: with periods 1, 2,
+    5 a unit that starts in 4 is treated from 5 on, and its event time there is 0.  0, infinity, nan and None, and any
+    start after the last period, are "not treated within the data".
+
+    Parameters
+    ----------
+    start : (n,) the period each unit starts in, in the numbers of ``periods``
+    periods : (t,) ascending numbers; 1 ... t if left out
+
+    Raises
+    ------
+    EstimateError
+        Periods are not ascending, or as many as columns.
+    """
+    times = np.arange(1.0, n_periods + 1) if periods is None else np.asarray(periods, np.float64)
+    if times.shape != (n_periods,) or not (np.diff(times) > 0).all():
+        raise EstimateError(
+            f"{times.size} periods for {n_periods} columns, or periods that do not ascend: nobody could say who had "
+            "started. Give one ascending number per column.",
+            {"periods": times.tolist(), "columns": n_periods},
+            da=f"{times.size} perioder til {n_periods} kolonner, eller perioder, der ikke er stigende: så kan ingen "
+            "sige, hvem der var begyndt. Angiv ét stigende tal pr. kolonne.",
+        )
+    raw = np.asarray([np.inf if value is None else value for value in np.asarray(start).tolist()], np.float64)
+    never = ~np.isfinite(raw) | (raw == 0)
+    columns = np.searchsorted(times, np.where(never, np.inf, raw))
+    return Timing(columns.astype(np.int64), times)
+
+
+def balanced(outcome: ArrayLike, first: Ints | None = None) -> Floats:
+    """(n, t) outcomes without a gap.
+
+    Raises
+    ------
+    PanelError
+        A missing value (``facts["rows"]`` lists the units by place), or another number of units than starts.
+    """
+    y = np.asarray(outcome, np.float64)
+    gaps = [] if y.ndim != 2 else np.flatnonzero(~np.isfinite(y).all(axis=1)).tolist()
+    if y.ndim != 2 or gaps or (first is not None and len(y) != len(first)):
+        raise PanelError(
+            f"Outcomes of shape {y.shape} with {len(gaps)} incomplete units: cohort means of different units in "
+            "different periods would pass for an effect. Give every unit every period, or leave units or periods out "
+            "beforehand and say so.",
+            {"shape": y.shape, "rows": gaps},
+            da=f"Udfald med formen {y.shape}, og {len(gaps)} enheder har huller: gennemsnit af forskellige enheder i "
+            "forskellige perioder kunne ligne en virkning. Giv alle enheder alle perioder, eller udelad nogle først "
+            "og sig det.",
+        )
+    return y
+
+
+class Wide(NamedTuple):
+    """A tidy frame as arrays."""
+
+    units: NDArray[Any]  # (n,)
+    periods: Floats  # (t,)
+    outcome: Floats  # (n, t)
+    start: Floats  # (n,)
+
+
+def wide(frame: pd.DataFrame, *, unit: str, period: str, start: str, outcome: str) -> Wide:
+    """A tidy frame, one row per unit and period, as arrays; units and periods ascending.
+
+    Raises
+    ------
+    PanelError
+        A unit stands twice in a period, is missing from one, or has two starts.
+    """
+    units, at = np.unique(frame[unit].to_numpy(), return_inverse=True)
+    periods, column = np.unique(frame[period].to_numpy(np.float64), return_inverse=True)
+    cell = at * periods.size + column
+    g = frame[start].to_numpy(np.float64)
+    first = np.full(units.size, np.nan)
+    first[at] = g
+    same = (first[at] == g) | (np.isnan(first[at]) & np.isnan(g))
+    if cell.size != units.size * periods.size or np.unique(cell).size != cell.size or not same.all():
+        twice = cell.size - np.unique(cell).size
+        raise PanelError(
+            f"{cell.size} rows for {units.size} units x {periods.size} periods, {twice} of them twice and "
+            f"{int((~same).sum())} with another start than the unit's: cohorts cannot be formed. Give one row per unit "
+            "and period, and one start per unit.",
+            {"rows": int(cell.size), "twice": twice, "other_start": int((~same).sum())},
+            da=f"{cell.size} rækker til {units.size} enheder x {periods.size} perioder, {twice} af dem dobbelt og "
+            f"{int((~same).sum())} med en anden start end enhedens: så kan enhederne ikke deles efter start. Giv én "
+            "række pr. enhed og periode, og én start pr. enhed.",
+        )
+    values = np.empty(cell.size)
+    values[cell] = frame[outcome].to_numpy(np.float64)
+    return Wide(units, periods, values.reshape(units.size, periods.size), first)
+
+
+def counts(panel: Panel, *, per: str = "unit") -> Floats:
+    """(n, t) outcomes of a panel of counts, for an effect per unit or per child.
+
+    ``per="unit"``: each unit's own share, every unit counting the same.  ``per="child"``: the numerator over the mean
+    denominator of the period, so that a plain mean over units is events per child of all children; unbiased for the
+    effect per child where starting does not change how many children there are.
+
+    Raises
+    ------
+    EstimateError
+        ``per`` is neither.
+    """
+    if per == "unit":
+        return panel.value
+    if per != "child":
+        raise unknown("per", per, ("unit", "child"))
+    found: Floats = panel.numerator / panel.denominator.mean(axis=0)
+    return found
+
+
+def clustered(outcome: Floats, cluster: NDArray[np.intp], *, per: str = "cluster") -> Floats:
+    """(c, t) one row per cluster 0 ... c - 1, for timing that was drawn for clusters.
+
+    ``per="cluster"``: means, every cluster counting the same.  ``per="unit"``: totals over the mean cluster size, so
+    that a plain mean over clusters is the mean over units; unbiased, but of larger variance where sizes differ
+    (Middleton and Aronow 2015, doi:10.1515/spp-2013-0002).
+
+    Raises
+    ------
+    EstimateError
+        ``per`` is neither.
+    """
+    if per not in ("cluster", "unit"):
+        raise unknown("per", per, ("cluster", "unit"))
+    sizes = np.bincount(cluster)
+    sums = np.zeros((sizes.size, outcome.shape[1]))
+    np.add.at(sums, cluster, outcome)
+    return np.asarray(sums / (sizes[:, None] if per == "cluster" else sizes.mean()), np.float64)
+
+
+def unknown(what: str, given: str, known: Sequence[str]) -> EstimateError:
+    return EstimateError(
+        f"{given!r} is not a {what} that is known, and another one would answer another question. "
+        f"Use {' or '.join(known)}.",
+        {what: given, "known": list(known)},
+        da=f"{given!r} findes ikke ({what}), og et andet valg ville besvare et andet spørgsmål. "
+        f"Brug {' eller '.join(known)}.",
+    )
+
+
+__all__ = ["Cohorts", "Timing", "Wide", "balanced", "clustered", "counts", "timing", "unknown", "wide"]

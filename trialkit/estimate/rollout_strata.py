@@ -1,0 +1,168 @@
+"""Timing that was drawn within strata: an estimate and its errors in each, weighted by their share of units.
+
+Without strata there is one.  A stratum's estimate is a row of coefficients on its cohort means; lots in different
+strata are independent, so variances add.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import Final, Literal, NamedTuple, Self
+
+import numpy as np
+
+from trialkit.errors import EstimateError
+from trialkit.estimate.cohorts import Bools, Cohorts, Floats, Ints
+from trialkit.estimate.event_study import Contrasts, Control, Estimand, contrasts, placebos, weights
+
+Method = Literal["efficient", "all_placebos", "callaway_santanna", "sun_abraham", "unadjusted"]
+
+
+class Rule(NamedTuple):
+    """What a method's name stands for."""
+
+    beta: float | None  # None: found in the data
+    control: Control
+    before: bool  # whether cohorts without a period before their start are left out
+    words: str
+
+
+RULES: Final[dict[Method, Rule]] = {
+    "efficient": Rule(None, "not_yet_treated", False, "efficient estimator, random timing"),
+    "all_placebos": Rule(None, "not_yet_treated", False, "efficient estimator, all comparisons before the start"),
+    "callaway_santanna": Rule(1.0, "not_yet_treated", True, "Callaway-Sant'Anna contrast, random timing"),
+    "sun_abraham": Rule(1.0, "last", True, "Sun-Abraham contrast, random timing"),
+    "unadjusted": Rule(0.0, "not_yet_treated", False, "unadjusted contrast, random timing"),
+}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Stratum:
+    """One stratum, or all units: its cohorts and the starts left out."""
+
+    share: float
+    cohorts: Cohorts
+    left_out: Ints
+
+    @classmethod
+    def of(cls, outcome: Floats, first: Ints, n: int, *, before: bool) -> Self:
+        """Moments of the rows of one stratum, cohorts that cannot take part left out."""
+        found = Cohorts.of(outcome, first)
+        keep = taking_part(found.starts, found.sizes, before=before)
+        return cls(share=len(outcome) / n, cohorts=found.only(keep), left_out=found.starts[~keep])
+
+    def contrasts(self, estimand: Estimand, control: Control) -> Contrasts:
+        """Of the stratum's own cohort sizes."""
+        c = self.cohorts
+        return contrasts(c.starts, c.sizes, weights(c.starts, c.sizes, c.n_periods, estimand), control)
+
+    def part(self, estimand: Estimand, method: Method, beta: float | None) -> Part:
+        """The estimate within the stratum."""
+        own, c = self.contrasts(estimand, RULES[method].control), self.cohorts
+        effect = own.effect[None]
+        before = placebos(c.starts, c.n_periods) if method == "all_placebos" else own.before[None]
+        fixed = RULES[method].beta if beta is None else beta
+        of_x = c.covariance(before, before)
+        found = (
+            np.full(len(before), fixed) if fixed is not None else _efficient(of_x, c.covariance(before, effect)[:, 0])
+        )
+        row = own.effect - np.tensordot(found, before, 1)
+        x, spread = (float(c.value(own.before)), float(c.covariance(own.before[None], own.before[None])[0, 0]))
+        return Part(row=row, beta=found, seen=seen_before(c, own.effect), placebo=x, placebo_variance=spread)
+
+
+class Part(NamedTuple):
+    """One stratum's estimate as a row of coefficients (g, t), and what shows in periods before any start."""
+
+    row: Floats
+    beta: Floats
+    seen: Floats  # (t0,)
+    placebo: float
+    placebo_variance: float
+
+
+def taking_part(starts: Ints, sizes: Ints, *, before: bool) -> Bools:
+    """(g,) bool: cohorts of two or more; with ``before``, only those with a period before their start."""
+    return np.asarray((sizes > 1) & ((starts > 0) | (not before)))
+
+
+def seen_before(cohorts: Cohorts, effect: Floats) -> Floats:
+    """(t0,) sum over cohorts of the regression of A_g Y on the outcomes before anybody started.
+
+    References
+    ----------
+    Roth and Sant'Anna (2023), section 3.4, lemma 2: what this explains bounds the variance of effects from below.
+    """
+    t0 = int(cohorts.starts.min())
+    found = np.zeros(t0)
+    for s, a in zip(cohorts.covariances, effect, strict=True):
+        if t0:
+            found += np.linalg.pinv(s[:t0, :t0]) @ (s[:t0] @ a)
+    return found
+
+
+def explained(cohorts: Cohorts, a: Floats, b: Floats) -> Floats:
+    """(k, m) beta' S beta / N for rows of `seen_before`; S is the plain mean of the cohorts' covariances.
+
+    The lemma takes the first cohort's S; before anybody has started all estimate the same, and their mean is steadier.
+    """
+    t0 = a.shape[1]
+    found: Floats = a @ cohorts.covariances[:, :t0, :t0].mean(axis=0) @ b.T / cohorts.n
+    return found
+
+
+class Combined(NamedTuple):
+    value: float
+    neyman: float
+    adjusted: float
+    beta: Floats
+    placebo: float
+    placebo_error: float
+
+
+def combined(strata: list[Stratum], estimand: Estimand, method: Method, beta: float | None) -> Combined:
+    """Strata weighted by their share of units; their draws are independent."""
+    value = neyman = taken = placebo = spread = 0.0
+    betas: list[Floats] = []
+    for s in strata:
+        part, c, w = s.part(estimand, method, beta), s.cohorts, s.share
+        value += w * float(c.value(part.row))
+        neyman += w**2 * float(c.covariance(part.row[None], part.row[None])[0, 0])
+        taken += w**2 * float(explained(c, part.seen[None], part.seen[None])[0, 0])
+        placebo += w * part.placebo
+        spread += w**2 * part.placebo_variance
+        betas.append(part.beta)
+    same = len({b.size for b in betas}) == 1
+    return Combined(
+        value, sqrt(neyman), sqrt(max(neyman - taken, 0.0)),
+        np.array(betas) if same else np.zeros((0,)), placebo, sqrt(spread),
+    )  # fmt: skip
+
+
+def _efficient(of_x: Floats, with_effect: Floats) -> Floats:
+    """V(X)^-1 Cov(X, theta_0); 0 where X does not vary."""
+    found: Floats = np.linalg.pinv(of_x, rcond=1e-12, hermitian=True) @ with_effect
+    return found
+
+
+def strata_of(y: Floats, first: Ints, codes: Ints, method: Method) -> list[Stratum]:
+    before = RULES[method].before
+    if not codes.any():
+        found = [Stratum.of(y, first, len(y), before=before)]
+    else:
+        found = [Stratum.of(y[codes == k], first[codes == k], len(y), before=before) for k in range(codes.max() + 1)]
+    if any(s.cohorts.sizes.size < 2 for s in found):
+        raise EstimateError(
+            "Fewer than two cohorts (in a stratum) have two units or more, so chance cannot be told from effect. Draw "
+            "larger waves, or analyse through the design's own test on fewer strata.",
+            da="Færre end to hold (i et stratum) har mindst to enheder, så tilfældet kan ikke skelnes fra virkningen. "
+            "Træk lod om større hold, eller brug færre strata.",
+        )
+    return found
+
+
+__all__ = [
+    "RULES", "Combined", "Method", "Part", "Rule", "Stratum", "combined", "explained", "seen_before", "strata_of",
+    "taking_part",
+]  # fmt: skip

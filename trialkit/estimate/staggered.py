@@ -1,0 +1,271 @@
+"""When lots decide who starts when: the efficient estimator, from cohort moments, within strata.
+
+Under random timing any comparison of cohorts before either has started estimates nothing but chance.  Subtracting
+beta times such a comparison X changes no expectation, and the right beta takes most of the noise away; difference-in-
+differences always subtracts it once.  Timing drawn within strata is estimated within each and weighted by their share
+of units; timing drawn for clusters is estimated on clusters (`trialkit.estimate.cohorts.clustered`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import nan
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from trialkit.estimate.cohorts import Floats, Ints, balanced, timing, unknown
+from trialkit.estimate.event_study import Estimand, EventStudy, event_times
+from trialkit.estimate.result import Estimate
+from trialkit.estimate.rollout_strata import RULES, Combined, Method, Stratum, combined, explained, strata_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SMALL: Final = 20  # units a cohort below which no normal interval is given (conventions, staggered rollouts)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Staggered:
+    """An effect of random timing, with what a page says about it.  Numbers are in ``estimate.unit``.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Below `SMALL` units in a cohort its p-value and interval are nan, or those of the test through the design.
+    std_error_adjusted, std_error_neyman : float
+        Neyman's is conservative; the adjusted one takes off what periods before any start show of effects that vary.
+    unadjusted : Estimate
+        The same with beta = 1, Neyman's error and t(units - cohorts): the model-based interval for few units.
+    beta : (s,) or (s, m) float, per stratum
+    placebo, placebo_error : float
+        X, which random timing makes 0 on average, and its standard error.
+    left_out : starts of cohorts that take no part: cohorts of one, and those without a period before, where needed
+    notes : what the reader must know
+    """
+
+    estimate: Estimate
+    std_error_adjusted: float
+    std_error_neyman: float
+    unadjusted: Estimate | None
+    beta: Floats
+    placebo: float
+    placebo_error: float
+    left_out: tuple[float, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def placebo_p(self) -> float:
+        """Two-sided normal p-value of the placebo; nan where there is none."""
+        if not self.placebo_error > 0:
+            return nan
+        return float(2 * stats.norm.sf(abs(self.placebo) / self.placebo_error))
+
+    def to_frame(self) -> pd.DataFrame:
+        """The estimate as one row, both errors beside it."""
+        return self.estimate.to_frame().assign(
+            std_error_adjusted=self.std_error_adjusted, std_error_neyman=self.std_error_neyman
+        )
+
+    def summary(self) -> str:
+        """The answer in one line, and what the reader must know."""
+        return "; ".join([self.estimate.summary(), *self.notes])
+
+
+def staggered(
+    outcome: ArrayLike,
+    start: ArrayLike,
+    *,
+    unit: str,
+    periods: ArrayLike | None = None,
+    estimand: Estimand = "simple",
+    method: Method = "efficient",
+    beta: float | None = None,
+    strata: ArrayLike | None = None,
+    level: float = 0.95,
+    term: str = "average effect",
+    exploratory: bool = True,
+) -> Staggered:
+    """The effect of starting, when lots decided who starts when.
+
+    Parameters
+    ----------
+    outcome : (n, t) float, in ``unit``
+        One row per what the lot fell on: units, or clusters (`clustered`).  No gaps.
+    start : (n,) the period each starts in; 0, nan, infinity or None for never
+    periods : (t,) ascending numbers; gaps are allowed and periods counted by their order (`timing`)
+    estimand : name, event time, or own weights (cohorts x periods): see `weights`
+    method : ``efficient``; ``all_placebos`` (beta for every comparison before the start, for large cohorts);
+        ``callaway_santanna`` and ``sun_abraham`` (beta = 1, against all waiting or the last cohort); ``unadjusted``
+    beta : float, optional
+        Another fixed share of X to subtract.
+    strata : (n,) labels, if timing was drawn within strata
+    level : float in (0, 1)
+
+    Returns
+    -------
+    Staggered
+        Rules: a cohort of one is left out and listed.  Units treated from the first period on stay in the effect where
+        somebody still waits but have no X; ``callaway_santanna`` and ``sun_abraham`` leave them out.  Units never
+        treated are the last cohort.  Periods in which nobody waits drop out.
+
+    Raises
+    ------
+    PanelError
+        A gap, or another number of starts.
+    EstimateError
+        Nothing to compare, or an unknown name.
+
+    References
+    ----------
+    Roth and Sant'Anna (2023), doi:10.1086/726581: the class of estimators (section 3.1), beta* = V(X)^-1 Cov(X,
+    theta_0) (proposition 2), its plug-in (section 3.3), errors (section 3.4).
+    """
+    y, first, times, codes = _ready(outcome, start, periods, strata)
+    if method not in RULES:
+        raise unknown("method", method, tuple(RULES))
+    parts = strata_of(y, first, codes, method)
+    found = combined(parts, estimand, method, beta)
+    cohorts = sum(s.cohorts.sizes.size for s in parts)
+    units = sum(s.cohorts.n for s in parts)
+    smallest = min(int(s.cohorts.sizes.min()) for s in parts)
+    notes = _notes(found, parts, smallest)
+    answer = _estimate(
+        found, units, smallest, level=level, unit=unit, term=term, method=method, exploratory=exploratory
+    )
+    return Staggered(
+        estimate=answer,
+        std_error_adjusted=found.adjusted,
+        std_error_neyman=found.neyman,
+        unadjusted=_unadjusted(parts, estimand, units - cohorts, answer),
+        beta=found.beta,
+        placebo=found.placebo,
+        placebo_error=found.placebo_error,
+        left_out=_left_out(parts, times),
+        notes=notes,
+    )
+
+
+def staggered_event_study(
+    outcome: ArrayLike,
+    start: ArrayLike,
+    *,
+    unit: str,
+    periods: ArrayLike | None = None,
+    at: ArrayLike | None = None,
+    method: Method = "efficient",
+    beta: float | None = None,
+    errors: Literal["adjusted", "neyman"] = "adjusted",
+    strata: ArrayLike | None = None,
+    level: float = 0.95,
+) -> EventStudy:
+    """`staggered` at each event time, with the covariances between them.
+
+    Parameters
+    ----------
+    at : event times; every one that can be seen if left out
+    errors : which covariance
+        The adjusted one is V - beta' S beta / N entry by entry; a variance below 0 is 0, and so is the covariance of two
+        such.
+
+    Raises
+    ------
+    PanelError, EstimateError
+        As `staggered`.
+    """
+    y, first, _, codes = _ready(outcome, start, periods, strata)
+    parts = strata_of(y, first, codes, method)
+    common = [set(event_times(s.cohorts.starts, s.cohorts.n_periods).tolist()) for s in parts]
+    times = np.array(sorted(set.intersection(*common)) if at is None else at, np.int64)
+    each = [[s.part(int(k), method, beta) for k in times] for s in parts]
+    shares = [s.share for s in parts]
+    value = sum(
+        w * s.cohorts.value(np.array([p.row for p in found])) for w, s, found in zip(shares, parts, each, strict=True)
+    )
+    covariance = np.zeros((times.size, times.size))
+    for w, s, found in zip(shares, parts, each, strict=True):
+        rows, seen = np.array([p.row for p in found]), np.array([p.seen for p in found])
+        covariance += w**2 * s.cohorts.covariance(rows, rows)
+        if errors == "adjusted":
+            covariance -= w**2 * explained(s.cohorts, seen, seen)
+    zero = np.diagonal(covariance) < 0
+    covariance[np.ix_(zero, zero)] = 0.0
+    error = np.sqrt(np.diagonal(covariance))
+    z = float(stats.norm.isf((1 - level) / 2))
+    small = min(int(s.cohorts.sizes.min()) for s in parts) < SMALL
+    reach = np.where((error > 0) & (not small), z * error, nan)
+    none = np.full(times.size, nan)
+    return EventStudy(
+        event_time=times, estimate=np.asarray(value), std_error=error, covariance=covariance,
+        conf_low=value - reach, conf_high=value + reach, band_low=none, band_high=none, level=level,
+        method=RULES[method].words, control=RULES[method].control, unit=unit, drawn_by_lot=True,
+    )  # fmt: skip
+
+
+def _ready(
+    outcome: ArrayLike, start: ArrayLike, periods: ArrayLike | None, strata: ArrayLike | None
+) -> tuple[Floats, Ints, Floats, Ints]:
+    y = balanced(outcome)
+    first, times = timing(start, periods, y.shape[1])
+    y = balanced(y, first)
+    codes = np.zeros(len(y), np.int64) if strata is None else np.unique(np.asarray(strata), return_inverse=True)[1]
+    return y, first, times, codes.astype(np.int64)
+
+
+def _unadjusted(strata: list[Stratum], estimand: Estimand, df: int, main: Estimate) -> Estimate | None:
+    """beta = 1 with Neyman's error and t(units - cohorts), for the same cohorts."""
+    if isinstance(estimand, np.ndarray) or df < 1:
+        return None
+    found = combined(strata, estimand, "efficient", 1.0)
+    t = found.value / found.neyman if found.neyman > 0 else nan
+    reach = float(stats.t.isf((1 - main.level) / 2, df)) * found.neyman
+    return Estimate(
+        term=main.term, method="contrast with beta = 1, Neyman's error, t(units - cohorts)", estimate=found.value,
+        std_error=found.neyman, statistic=t, df=df, p_value=float(2 * stats.t.sf(abs(t), df)), smallest_p=nan,
+        conf_low=found.value - reach, conf_high=found.value + reach, level=main.level, n_units=main.n_units,
+        n_allocations=0, mc_error=0.0, unit=main.unit, exploratory=main.exploratory,
+    )  # fmt: skip
+
+
+def _estimate(
+    found: Combined,
+    units: int,
+    smallest: int,
+    *,
+    level: float,
+    unit: str,
+    term: str,
+    method: Method,
+    exploratory: bool,
+) -> Estimate:
+    """The adjusted error, Neyman's where it is 0; no normal interval for small cohorts."""
+    error = found.adjusted if found.adjusted > 0 else found.neyman
+    z = found.value / error if error > 0 else nan
+    reach = nan if smallest < SMALL else float(stats.norm.isf((1 - level) / 2)) * error
+    return Estimate(
+        term=term, method=RULES[method].words, estimate=found.value, std_error=error, statistic=z, df=nan,
+        p_value=nan if smallest < SMALL else float(2 * stats.norm.sf(abs(z))), smallest_p=nan,
+        conf_low=found.value - reach, conf_high=found.value + reach, level=level, n_units=units, n_allocations=0,
+        mc_error=0.0, unit=unit, exploratory=exploratory,
+    )  # fmt: skip
+
+
+def _left_out(strata: list[Stratum], times: Floats) -> tuple[float, ...]:
+    columns = sorted({int(k) for s in strata for k in s.left_out})
+    return tuple(float(times[k]) if k < times.size else float("inf") for k in columns)
+
+
+def _notes(found: Combined, strata: list[Stratum], smallest: int) -> tuple[str, ...]:
+    notes: list[str] = []
+    if found.adjusted == 0:
+        notes.append("the adjusted standard error is 0, which is an accident of few units; Neyman's is shown")
+    if smallest < SMALL:
+        notes.append(f"a cohort has {smallest} units: no normal interval; use the test through the design")
+    if any(s.left_out.size for s in strata):
+        notes.append("cohorts of one unit, or without a period before their start, take no part")
+    return tuple(notes)
+
+
+__all__ = ["SMALL", "Staggered", "staggered", "staggered_event_study"]
