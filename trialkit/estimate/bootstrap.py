@@ -233,7 +233,7 @@ class Draws:
         return above if sides == "greater" else below
 
     def _share(self, extreme: int) -> float:
-        draws = self.top.shape[1]
+        draws = len(self.top[0])
         return extreme / draws if self.exact else (1 + extreme) / (1 + draws)
 
     def accepted(self, sides: Sides, alpha: float) -> tuple[float, float]:
