@@ -577,6 +577,15 @@ class Trial:
 
 def _checked_draw(folder: DrawFolder) -> tuple[Verdict, Draw]:
     """The draw, made again from its record, and the verdict on record and ledger."""
+    if REHEARSAL_ID in folder.draw_id:
+        raise DrawError(
+            f"{folder.draw_id} is a rehearsal: it decided nothing about who began, so it answers nothing. Name the "
+            "official draw.",
+            {"draw_id": folder.draw_id},
+            da=f"{folder.draw_id} er en prøve: den afgjorde ikke, hvem der begyndte, så den besvarer intet. Angiv den "
+            "officielle lodtrækning.",
+            code="E_NOT_DRAWN",
+        )
     if not folder.record_bytes:
         folder.protocol  # noqa: B018 - refused by its own name where nothing is committed
         if entered := folder.story().drawn:

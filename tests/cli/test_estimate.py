@@ -161,6 +161,13 @@ def test_a_snapshot_of_another_draw_is_not_used(press, made, trial, tmp_path):
     assert "record" in said
 
 
+def test_a_rehearsal_answers_nothing(press, trial):
+    press("draw", trial, "--rehearse")
+    said = press("estimate", trial, "--live", "--draw", "copenhagen_2012_rollout.proeve1", "--lang", "da", status=1)
+    assert "er en prøve" in said
+    assert "E_NOT_DRAWN" in said
+
+
 def test_a_snapshot_that_is_not_there_is_not_used(press, trial):
     assert "E_SNAPSHOT" in press("estimate", trial, "--snapshot", "ffff", status=1)
 
