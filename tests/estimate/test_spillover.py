@@ -1,0 +1,298 @@
+"""Spillover: Copenhagen's map, exposure against loops, unbiasedness over every draw, exact tests that keep their size."""
+
+from __future__ import annotations
+
+from datetime import date
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trialkit.design import Tolerance, complete, stepped_wedge
+from trialkit.errors import EstimateError
+from trialkit.estimate.drawn import Drawn, ReferenceSet
+from trialkit.estimate.exposure import CONDITIONS, Exposure, exposed
+from trialkit.estimate.exposure_effect import exposure_effect
+from trialkit.estimate.exposure_slope import ExposureWeighted
+from trialkit.estimate.randomization import randomization_test
+from trialkit.estimate.spillover import no_spillover
+from trialkit.panel import Panel
+from trialkit.units import Unit, Units
+
+# Outlines of Copenhagen's districts and the pilots of the 2011 memo, as in tests/power/test_feasibility.py.
+AREAS = ("amager_ost", "bispebjerg", "bronshoj_husum", "norrebro", "valby", "vanlose", "vesterbro_kgs_enghave")
+PILOTS = ("city_osterbro", "amager_vest")
+TOUCH = [
+    ("city_osterbro", "norrebro"), ("city_osterbro", "vesterbro_kgs_enghave"), ("amager_ost", "city_osterbro"),
+    ("amager_vest", "city_osterbro"), ("bispebjerg", "city_osterbro"), ("bispebjerg", "norrebro"),
+    ("valby", "vesterbro_kgs_enghave"), ("amager_vest", "vesterbro_kgs_enghave"), ("valby", "vanlose"),
+    ("bronshoj_husum", "vanlose"), ("bispebjerg", "vanlose"), ("bispebjerg", "bronshoj_husum"),
+    ("amager_ost", "amager_vest"),
+]  # fmt: skip
+PATH = [(f"u{k}", f"u{k + 1}") for k in range(7)]
+EIGHT = [f"u{k}" for k in range(8)]
+MONTHS = ("2012-01", "2012-02", "2012-03")
+STARTS = {"first": date(2012, 2, 1), "second": date(2012, 3, 1), "never": None}
+
+
+def arms(n_new=3, pairs=PATH, **options):
+    design = complete(Units.of(EIGHT, pairs), {"new": n_new, "usual": 8 - n_new}, **options)
+    rows = np.concatenate([chunk.codes for chunk in design.enumerate()])
+    return design, rows
+
+
+def everything(drawn):
+    return ReferenceSet.of(drawn, most=10**6, draws=0, rng=None)
+
+
+def panel(y, units=EIGHT, periods=("",), n=1.0):
+    y = np.asarray(y, float).reshape(len(units), -1)
+    return Panel(units=tuple(units), periods=periods, numerator=y * n, denominator=np.full(y.shape, n), unit="share")
+
+
+@given(
+    st.integers(0, 55),
+    st.sets(st.sampled_from(list(combinations(EIGHT, 2))), max_size=14),
+    st.sets(st.sampled_from(EIGHT)),
+)
+def test_exposure_is_what_one_counts_on_the_map(place, pairs, beside):
+    design, rows = arms()
+    touch = [*pairs, *((unit, "pilot") for unit in beside)]
+    drawn = Drawn.of(design, rows[place].astype(np.int64))
+    exposure = Exposure.of_arms(drawn, "new", neighbours=touch, pilots=["pilot"])
+    shares, conditions = exposure.shares(rows)[place, :, 0], exposure.conditions(rows)[place, :, 0]
+    for k, unit in enumerate(EIGHT):
+        others = [
+            rows[place][EIGHT.index(other)] == 0 for pair in pairs if unit in pair for other in pair if other != unit
+        ]
+        others += [True] * (unit in beside)
+        assert shares[k] == pytest.approx(np.mean(others) if others else 0.0)
+        assert conditions[k] == 2 * (rows[place][k] == 0) + any(others)
+
+
+def test_probabilities_are_shares_of_all_draws_and_sum_to_one():
+    design, rows = arms(constraint=None)
+    exposure = Exposure.of_arms(Drawn.of(design, rows[0].astype(np.int64)), "new")
+    found = exposure.probabilities(everything(exposure.drawn))
+    by_hand = np.stack([(exposure.conditions(rows) == c).mean(axis=0) for c in range(4)])
+    assert found == pytest.approx(by_hand, abs=1e-12)
+    assert found.sum(axis=0) == pytest.approx(np.ones((8, 1)))
+    drawn = ReferenceSet.of(exposure.drawn, most=1, draws=4000, rng=np.random.default_rng(1))
+    near = exposure.probabilities(drawn)
+    assert near == pytest.approx(found, abs=4 * 0.5 / np.sqrt(4000))
+
+
+def test_the_map_says_when_nobody_is_ever_clean():
+    design, rows = arms(pairs=list(combinations(EIGHT, 2)))  # everybody touches everybody
+    exposure = Exposure.of_arms(Drawn.of(design, rows[0].astype(np.int64)), "new")
+    found = exposed(exposure, everything(exposure.drawn))
+    assert "waiting, clean" in found.never
+    assert "No waiting unit is ever" in found.said()
+    assert "Ingen ventende" in found.said("da")
+    assert found.most_clean.max() == 0
+    assert found.always_exposed == tuple(EIGHT)
+    with pytest.raises(EstimateError, match="No waiting unit") as refused:
+        exposure_effect(exposure, panel(np.arange(8.0)))
+    assert refused.value.code == "E_NEVER_CLEAN"
+
+
+def test_copenhagen_has_at_most_two_clean_waiting_areas():
+    """Four of seven areas touch a pilot and are never clean; of the others at most two are, with three started."""
+    design = stepped_wedge(AREAS, {"wave_1": 3, "wave_2": 4})
+    starts = {"wave_1": date(2012, 2, 1), "wave_2": date(2012, 3, 1)}
+    codes = np.array([0, 0, 1, 0, 1, 1, 1])
+    exposure = Exposure.of_rollout(Drawn.of(design, codes), MONTHS, starts, neighbours=TOUCH, pilots=PILOTS)
+    found = exposed(exposure, everything(exposure.drawn))
+    assert found.most_clean.tolist() == [3, 2, 0]
+    assert found.always_exposed == ("amager_ost", "bispebjerg", "norrebro", "vesterbro_kgs_enghave")
+    assert found.clean.tolist() == [3, 1, 0]  # valby touches neither bispebjerg nor norrebro nor amager_ost
+    assert "amager_ost" in found.said("da")
+    test = no_spillover(exposure, panel(np.arange(21.0).reshape(7, 3), AREAS, MONTHS))
+    assert test.estimate.smallest_p > 0.05  # seven areas cannot show it, and that is said
+
+
+def test_a_window_or_a_start_within_the_month_is_never_clean():
+    units = Units.of(EIGHT, PATH)
+    design = stepped_wedge(units, {"first": 3, "second": 2, "never": 3})
+    codes = np.array([0, 2, 2, 2, 1, 0, 0, 1])
+    starts = STARTS | {"second": date(2012, 3, 10)}
+    exposure = Exposure.of_rollout(Drawn.of(design, codes), MONTHS, starts)
+    own, conditions = exposure.own(codes[None])[0], exposure.conditions(codes[None])[0]
+    assert own[4].tolist() == [0, 0, -1]  # starts on 10 March: that month is neither
+    assert conditions[4].tolist() == [0, 1, -1]  # u5 starts in February
+    assert conditions[3].tolist() == [0, 0, 1]  # and March is not clean beside it
+    assert conditions[0].tolist() == [0, 2, 2]
+    window = Exposure.of_rollout(Drawn.of(design, codes), MONTHS, starts, window_days=20)
+    assert (window.conditions(codes[None])[0][3] == [0, 1, 1]).all()  # February's window reaches the start of u4
+
+
+def outcomes_by_condition(seed, n=8):
+    """Potential outcomes, one per condition."""
+    return np.random.default_rng(seed).normal(size=(4, n)) + np.array([0.0, 0.5, 1.0, 2.0])[:, None]
+
+
+@pytest.mark.parametrize("pair", [(1, 0), (2, 0), (3, 1)])
+def test_horvitz_thompson_is_right_on_average_and_its_error_never_too_small(pair):
+    """Over all draws: the mean estimate is the effect, and the mean claimed variance at least the true one."""
+    design, rows = arms(n_new=3)
+    y = outcomes_by_condition(3)
+    values, variances, effects = [], [], []
+    for row in rows:
+        exposure = Exposure.of_arms(Drawn.of(design, row.astype(np.int64)), "new")
+        own = exposure.conditions(row[None])[0, :, 0]
+        compare = tuple(CONDITIONS[c] for c in pair)
+        seen = panel(y[own, np.arange(8)])
+        try:
+            found = exposure_effect(exposure, seen, compare=compare, estimator="horvitz_thompson")
+        except EstimateError as refused:  # one side is empty as drawn
+            if refused.code != "E_NEVER_CLEAN":
+                raise
+            values.append(np.nan)
+            continue
+        cells = found.cells[:, 0]
+        effects.append((y[pair[0]] - y[pair[1]])[cells].mean())
+        values.append(found.estimate.estimate)
+        variances.append(found.estimate.std_error**2)
+        assert np.isnan(found.estimate.conf_low)  # 8 units: no normal interval
+    values = np.array(values)
+    assert np.ptp(effects) < 1e-12  # the same unit-periods whatever was drawn
+    if np.isfinite(values).all():
+        assert values.mean() == pytest.approx(effects[0], abs=1e-12)
+        assert np.mean(variances) >= values.var() - 1e-12
+    else:
+        assert np.isfinite(values).mean() > 0.5
+
+
+def test_at_least_one_comparison_is_never_empty():
+    """So that the law above is not passed by nothing: on a path of 8 with 3 started, started units always have both."""
+    design, rows = arms(n_new=3)
+    drawn = Drawn.of(design, rows[0].astype(np.int64))
+    own = Exposure.of_arms(drawn, "new").conditions(rows)
+    assert ((own == 1).any(axis=1) & (own == 0).any(axis=1)).mean() > 0.8
+
+
+def test_constant_outcomes_show_no_effect_by_hajek():
+    design, rows = arms()
+    exposure = Exposure.of_arms(Drawn.of(design, rows[5].astype(np.int64)), "new")
+    found = exposure_effect(exposure, panel(np.full(8, 0.3)))
+    assert found.means == pytest.approx((0.3, 0.3))
+    assert found.estimate.estimate == pytest.approx(0, abs=1e-12)
+    assert found.estimate.std_error == pytest.approx(0, abs=1e-12)
+
+
+def test_no_spillover_keeps_its_size_whatever_the_own_start_does():
+    """With a large effect of the own start and none of neighbours, p <= alpha in at most alpha of all draws."""
+    pairs = [(a, b) for a, b in combinations(EIGHT, 2) if (EIGHT.index(b) - EIGHT.index(a)) in (1, 3)]
+    design, rows = arms(n_new=4, pairs=pairs)
+    base = np.random.default_rng(7).normal(size=8)
+    p = []
+    for row in rows:
+        exposure = Exposure.of_arms(Drawn.of(design, row.astype(np.int64)), "new")
+        found = no_spillover(exposure, panel(base + 5.0 * (row == 0)), focal=["u0", "u3", "u6"])
+        assert found.exact
+        assert found.estimate.p_value >= found.estimate.smallest_p - 1e-12
+        p.append(found.estimate.p_value)
+    for alpha in (0.1, 0.2, 0.34, 0.5, 0.8):
+        assert np.mean(np.array(p) <= alpha + 1e-12) <= alpha + 1e-12
+    assert min(p) < 0.5
+
+
+def ring(n):
+    names = [f"v{k:02d}" for k in range(n)]
+    return names, [(names[k], names[(k + 1) % n]) for k in range(n)]
+
+
+def test_spillover_is_found_where_there_is_much_of_it_and_drawn_samples_agree():
+    names, pairs = ring(16)
+    design = complete(Units.of(names, pairs), {"new": 8, "usual": 8})
+    codes = np.array([0, 1, 1, 0, 1, 0, 0, 1, 0, 1, 1, 1, 0, 0, 1, 0])
+    exposure = Exposure.of_arms(Drawn.of(design, codes), "new")
+    rng = np.random.default_rng(2)
+    y = 3.0 * exposure.shares(codes[None])[0, :, 0] + 2.0 * (codes == 0) + 0.1 * rng.normal(size=16)
+    exact = no_spillover(exposure, panel(y, names))
+    assert exact.estimate.p_value <= 0.05
+    assert exact.estimate.estimate == pytest.approx(3.0, abs=0.5)
+    assert len(exact.focal) == 8
+    assert not exposure.touching[np.ix_(np.isin(names, exact.focal), np.isin(names, exact.focal))].any()
+    sampled = no_spillover(exposure, panel(y, names), most=100, draws=4999, rng=np.random.default_rng(5))
+    assert not sampled.exact
+    assert sampled.estimate.p_value == pytest.approx(exact.estimate.p_value, abs=4 * sampled.estimate.mc_error + 2e-4)
+
+
+def test_draws_that_hold_the_focal_units_meet_the_balance_rule_too():
+    names, pairs = ring(10)
+    units = Units.of([Unit(id=name, x=(str(k * k % 7),)) for k, name in enumerate(names)], pairs)
+    rule = Tolerance(covariates=("x",), tolerances=("1",), max_attempts=1000)
+    design = complete(units, {"new": 5, "usual": 5}, constraint=rule)
+    codes = next(iter(design.enumerate())).codes[0].astype(np.int64)
+    exposure = Exposure.of_arms(Drawn.of(design, codes), "new")
+    y = np.random.default_rng(0).normal(size=10)
+    exact = no_spillover(exposure, panel(y, names))
+    sampled = no_spillover(exposure, panel(y, names), most=1, draws=3000, rng=np.random.default_rng(5))
+    assert exact.estimate.n_allocations < 252
+    assert sampled.estimate.p_value == pytest.approx(exact.estimate.p_value, abs=4 * sampled.estimate.mc_error + 1e-3)
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 10**6), st.floats(-2, 2))
+def test_the_slope_is_least_squares_and_testing_its_effect_takes_it_away(seed, tau):
+    units = Units.of(EIGHT, PATH)
+    design = stepped_wedge(units, {"first": 3, "second": 2, "never": 3})
+    rng = np.random.default_rng(seed)
+    codes = rng.permutation([0, 0, 0, 1, 1, 2, 2, 2])
+    y = rng.normal(size=(8, 3))
+    statistic = ExposureWeighted(panel=panel(y, periods=MONTHS), starts=STARTS)
+    try:
+        bound = statistic.bind(Drawn.of(design, codes))
+    except EstimateError as refused:
+        if refused.code != "E_NEVER_CLEAN":
+            raise
+        return
+    exposure = bound.exposure
+    e, waiting = exposure.shares(codes[None])[0], exposure.own(codes[None])[0] == 0
+    dummies = np.stack([np.broadcast_to(np.arange(3) == t, (8, 3))[waiting] for t in range(3)], axis=1).astype(float)
+    table = np.column_stack([e[waiting], dummies])
+    assert bound.estimate == pytest.approx(np.linalg.lstsq(table, y[waiting], rcond=None)[0][0], abs=1e-9)
+    moved = ExposureWeighted(panel=panel(y + tau * e, periods=MONTHS), starts=STARTS).bind(Drawn.of(design, codes))
+    rows = next(iter(design.enumerate())).codes
+    assert moved.values(rows, tau) == pytest.approx(bound.values(rows), abs=1e-8, nan_ok=True)
+
+
+def test_the_randomization_test_takes_the_slope_and_inverts_it():
+    names, pairs = ring(9)
+    design = stepped_wedge(Units.of(names, pairs), {"first": 3, "second": 3, "never": 3})
+    codes = np.array([0, 1, 2, 0, 2, 2, 1, 0, 1])
+    probe = Exposure.of_rollout(Drawn.of(design, codes), MONTHS, STARTS)
+    y = 1.0 * probe.shares(codes[None])[0] + 0.05 * np.random.default_rng(3).normal(size=(9, 3))
+    statistic = ExposureWeighted(panel=panel(y, names, MONTHS), starts=STARTS, counted_per="child")
+    found = randomization_test(design, codes, statistic, unit="share", level=0.9)
+    assert found.exact
+    assert found.p_value <= 0.1
+    assert found.p_value_at(1.0) > 0.1
+    assert found.estimate.conf_low <= 1.0 <= found.estimate.conf_high
+    for end in (found.estimate.conf_low, found.estimate.conf_high):
+        if np.isfinite(end):
+            assert found.p_value_at(end) > 0.1 - 1e-12
+            outside = end + (1e-6 if end == found.estimate.conf_high else -1e-6)
+            assert found.p_value_at(outside) <= 0.1 + 1e-12
+
+
+def test_what_does_not_fit_is_refused():
+    design, rows = arms()
+    drawn = Drawn.of(design, rows[0].astype(np.int64))
+    with pytest.raises(EstimateError, match="neither a unit of the design nor a pilot"):
+        Exposure.of_arms(drawn, "new", neighbours=[("u0", "mars")])
+    with pytest.raises(EstimateError, match="has no start"):
+        Exposure.of_rollout(drawn, MONTHS, {"new": None})
+    exposure = Exposure.of_arms(drawn, "new")
+    with pytest.raises(EstimateError, match="other units or periods"):
+        exposure_effect(exposure, panel(np.zeros((8, 3)), periods=MONTHS))
+    with pytest.raises(EstimateError, match="not a unit"):
+        no_spillover(exposure, panel(np.zeros(8)), focal=["mars"])
+    alone = Exposure.of_arms(drawn, "new", neighbours=[])
+    with pytest.raises(EstimateError, match="no focal unit has a neighbour"):
+        no_spillover(alone, panel(np.zeros(8)))
+    with pytest.raises(EstimateError, match="all waiting units have the same share"):
+        ExposureWeighted(panel=panel(np.zeros((8, 3)), periods=MONTHS), starts={"new": None, "usual": None}).bind(drawn)
