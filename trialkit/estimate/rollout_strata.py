@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple, Self
 import numpy as np
 
 from trialkit.errors import EstimateError
-from trialkit.estimate.cohorts import Bools, Cohorts, Floats, Ints
+from trialkit.estimate.cohorts import Bools, Cohorts, Floats, Ints, unknown
 from trialkit.estimate.event_study import Contrasts, Control, Estimand, contrasts, placebos, weights
 
 Method = Literal["efficient", "all_placebos", "callaway_santanna", "sun_abraham", "unadjusted"]
@@ -46,11 +46,11 @@ class Stratum:
     left_out: Ints
 
     @classmethod
-    def of(cls, outcome: Floats, first: Ints, n: int, *, before: bool) -> Self:
+    def of(cls, outcome: Floats, first: Ints, share: float, *, before: bool) -> Self:
         """Moments of the rows of one stratum, cohorts that cannot take part left out."""
         found = Cohorts.of(outcome, first)
         keep = taking_part(found.starts, found.sizes, before=before)
-        return cls(share=len(outcome) / n, cohorts=found.only(keep), left_out=found.starts[~keep])
+        return cls(share=share, cohorts=found.only(keep), left_out=found.starts[~keep])
 
     def contrasts(self, estimand: Estimand, control: Control) -> Contrasts:
         """Of the stratum's own cohort sizes."""
@@ -146,12 +146,22 @@ def _efficient(of_x: Floats, with_effect: Floats) -> Floats:
     return found
 
 
-def strata_of(y: Floats, first: Ints, codes: Ints, method: Method) -> list[Stratum]:
-    before = RULES[method].before
-    if not codes.any():
-        found = [Stratum.of(y, first, len(y), before=before)]
-    else:
-        found = [Stratum.of(y[codes == k], first[codes == k], len(y), before=before) for k in range(codes.max() + 1)]
+def strata_of(y: Floats, first: Ints, codes: Ints, method: Method, counted: Floats | None = None) -> list[Stratum]:
+    """Every stratum, in the order of its codes, weighted by rows or by what they count.
+
+    Raises
+    ------
+    EstimateError
+        A stratum without two cohorts of two.
+    """
+    if method not in RULES:
+        raise unknown("method", method, tuple(RULES))
+    weigh = np.ones(len(y)) if counted is None else counted
+    shares = np.bincount(codes, weigh) / weigh.sum()
+    found = []
+    for k, share in enumerate(shares):
+        rows, at = (y[codes == k], first[codes == k]) if shares.size > 1 else (y, first)
+        found.append(Stratum.of(rows, at, float(share), before=RULES[method].before))
     if any(s.cohorts.sizes.size < 2 for s in found):
         raise EstimateError(
             "Fewer than two cohorts (in a stratum) have two units or more, so chance cannot be told from effect. Draw "

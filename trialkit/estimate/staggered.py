@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from trialkit.estimate.cohorts import Floats, Ints, balanced, timing, unknown
+from trialkit.estimate.cohorts import Floats, Ints, balanced, timing
 from trialkit.estimate.event_study import Estimand, EventStudy, event_times
 from trialkit.estimate.result import Estimate
 from trialkit.estimate.rollout_strata import RULES, Combined, Method, Stratum, combined, explained, strata_of
@@ -84,6 +84,7 @@ def staggered(
     method: Method = "efficient",
     beta: float | None = None,
     strata: ArrayLike | None = None,
+    shares: ArrayLike | None = None,
     level: float = 0.95,
     term: str = "average effect",
     exploratory: bool = True,
@@ -102,6 +103,7 @@ def staggered(
     beta : float, optional
         Another fixed share of X to subtract.
     strata : (n,) labels, if timing was drawn within strata
+    shares : (n,) what each row counts in its stratum's weight, 1 unless given (units, where rows are clusters)
     level : float in (0, 1)
 
     Returns
@@ -124,9 +126,7 @@ def staggered(
     theta_0) (proposition 2), its plug-in (section 3.3), errors (section 3.4).
     """
     y, first, times, codes = _ready(outcome, start, periods, strata)
-    if method not in RULES:
-        raise unknown("method", method, tuple(RULES))
-    parts = strata_of(y, first, codes, method)
+    parts = strata_of(y, first, codes, method, None if shares is None else np.asarray(shares, np.float64))
     found = combined(parts, estimand, method, beta)
     cohorts = sum(s.cohorts.sizes.size for s in parts)
     units = sum(s.cohorts.n for s in parts)
@@ -262,7 +262,9 @@ def _notes(found: Combined, strata: list[Stratum], smallest: int) -> tuple[str, 
     if found.adjusted == 0:
         notes.append("the adjusted standard error is 0, which is an accident of few units; Neyman's is shown")
     if smallest < SMALL:
-        notes.append(f"a cohort has {smallest} units: no normal interval; use the test through the design")
+        notes.append(
+            f"a cohort has {smallest} units: no normal interval is given; the test through the design is the answer"
+        )
     if any(s.left_out.size for s in strata):
         notes.append("cohorts of one unit, or without a period before their start, take no part")
     return tuple(notes)

@@ -1,0 +1,367 @@
+"""Staggered rollouts: stated rules, laws, and agreement with every allocation listed on small designs.
+
+Numbers of the R package are in tests/reference (family c).  Here the truth is the design itself: potential outcomes
+are written down, every allocation is gone through, and the mean and variance of the estimates are what the formulas of
+Roth and Sant'Anna (2023) say.  All data are made up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from math import inf, nan
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trialkit.design import blocked_wedge, complete
+from trialkit.design.base import Design
+from trialkit.errors import EstimateError, PanelError
+from trialkit.estimate.cohorts import Cohorts, clustered, counts, timing, wide
+from trialkit.estimate.drawn import Drawn
+from trialkit.estimate.event_study import contrasts, event_times, weights
+from trialkit.estimate.rollout_lot import staggered_by_lot
+from trialkit.estimate.rollout_test import StaggeredContrast, items_of
+from trialkit.estimate.staggered import staggered, staggered_event_study
+from trialkit.panel import Panel
+from trialkit.units import Unit, Units
+
+T = 6
+STARTS = {"w1": 3.0, "w2": 5.0, "w3": None}
+FIRST = np.array([2, 4, 6])
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64([20260101, 6, seed]))
+
+
+def outcomes(n: int, seed: int = 0) -> np.ndarray:
+    """Correlated within units, with a trend."""
+    g = rng(seed)
+    return g.normal(10, 2, (n, 1)) + np.arange(T) + g.normal(size=(n, T)).cumsum(axis=1)
+
+
+def stratified() -> Design:
+    """Six units drawn 2/2/2 (90 ways) and four drawn 2/0/2 (6 ways)."""
+    blocks = {f"u{k:02d}": "a" if k < 6 else "b" for k in range(10)}
+    return blocked_wedge(list(blocks), tuple(STARTS), {"a": (2, 2, 2), "b": (2, 0, 2)}, blocks=blocks)
+
+
+def by_clusters() -> Design:
+    """Six clusters of 1, 2, 3, 1, 4, 1 units, drawn 2/2/2."""
+    sizes = (1, 2, 3, 1, 4, 1)
+    units = Units.of(Unit(id=f"{c}-{k}", cluster=f"c{c}") for c, size in enumerate(sizes) for k in range(size))
+    return complete(units, {"w1": 2, "w2": 2, "w3": 2}, level="cluster")
+
+
+def allocations(design: Design) -> Iterator[np.ndarray]:
+    for chunk in design.enumerate():
+        yield from chunk.codes
+
+
+# The stated rules
+
+
+def test_a_gap_in_the_periods_is_no_gap_in_exposure() -> None:
+    y, start = outcomes(12), np.repeat([3, 4, 0], 4)
+    plain = staggered(y, start, unit="1")
+    gapped = staggered(y, np.repeat([7, 8.5, 0], 4), periods=[1, 2, 7, 9, 12, 20], unit="1")
+    assert gapped.estimate.estimate == plain.estimate.estimate
+    assert timing([7, 8, 9, 30], [1, 7, 9], 3).first.tolist() == [1, 2, 2, 3]
+
+
+def test_never_is_written_in_many_ways() -> None:
+    assert timing([0, nan, inf, 99], None, 3).first.tolist() == [3] * 4
+    assert timing(np.array([None, 2], object), None, 3).first.tolist() == [3, 1]
+
+
+def test_a_cohort_of_one_is_left_out_and_listed() -> None:
+    y, start = outcomes(9), np.array([3, 3, 3, 5, 5, 5, 0, 0, 4])
+    found = staggered(y, start, unit="1")
+    assert found.left_out == (4.0,)
+    assert found.estimate.estimate == staggered(y[:8], start[:8], unit="1").estimate.estimate
+    assert any("one unit" in note for note in found.notes)
+
+
+def test_the_first_periods_cohort_has_an_effect_but_nothing_before() -> None:
+    y, start = outcomes(12), np.repeat([1, 4, 0], 4)
+    pair = contrasts(
+        np.array([0, 3, 6]), np.array([4, 4, 4]), weights(np.array([0, 3, 6]), np.array([4] * 3), T, "simple")
+    )
+    assert pair.effect[0].any()
+    assert not pair.before[0].any()
+    found = staggered(y, start, unit="1")
+    assert found.left_out == ()
+    assert found.std_error_adjusted == found.std_error_neyman  # no period before everybody's start
+    dropped = staggered(y, start, unit="1", method="callaway_santanna")
+    assert dropped.left_out == (1.0,)
+    assert dropped.estimate.estimate == pytest.approx(
+        staggered(y[4:], start[4:], unit="1", method="callaway_santanna").estimate.estimate, rel=1e-12
+    )
+
+
+def test_everybody_treated_in_the_end_drops_the_last_periods() -> None:
+    start = np.repeat([3, 5], 4)
+    y = outcomes(8)
+    z = y.copy()
+    z[:, 4:] += 100 * rng(3).normal(size=(8, 2))
+    assert staggered(z, start, unit="1").estimate.estimate == pytest.approx(
+        staggered(y, start, unit="1").estimate.estimate, rel=1e-12
+    )
+
+
+def test_nothing_to_compare_is_refused() -> None:
+    with pytest.raises(EstimateError, match="two cohorts"):
+        staggered(outcomes(6), np.full(6, 3), unit="1")
+    with pytest.raises(EstimateError, match="nothing to compare"):
+        staggered(outcomes(6), np.repeat([3, 5], 3), unit="1", estimand=4)
+    with pytest.raises(EstimateError, match="estimand"):
+        staggered(outcomes(6), np.repeat([3, 5], 3), unit="1", estimand="median")  # type: ignore[arg-type]
+    with pytest.raises(EstimateError, match="method"):
+        staggered(outcomes(6), np.repeat([3, 5], 3), unit="1", method="best")  # type: ignore[arg-type]
+    y = outcomes(6)
+    y[4, 1] = nan
+    with pytest.raises(PanelError) as refused:
+        staggered(y, np.repeat([3, 5], 3), unit="1")
+    assert refused.value.facts["rows"] == [4]
+    with pytest.raises(EstimateError, match="ascending"):
+        staggered(outcomes(6), np.repeat([3, 5], 3), periods=[1, 2, 3, 5, 4, 6], unit="1")
+
+
+def test_few_units_get_no_normal_interval() -> None:
+    few, many = staggered(outcomes(12), np.repeat([3, 5, 0], 4), unit="1"), np.repeat([3, 5, 0], 20)
+    assert np.isnan([few.estimate.conf_low, few.estimate.p_value]).all()
+    assert few.unadjusted is not None
+    assert few.unadjusted.df == 12 - 3
+    assert few.unadjusted.conf_low < few.unadjusted.estimate < few.unadjusted.conf_high
+    assert np.isfinite(staggered(outcomes(60), many, unit="1").estimate.conf_low)
+
+
+def test_own_weights_are_the_named_ones_when_they_are_the_same() -> None:
+    y, start = outcomes(14), np.repeat([3, 5, 0], [5, 4, 5])
+    table = weights(FIRST, np.array([5, 4, 5]), T, "cohort")
+    own = staggered(y, start, unit="1", estimand=table).estimate
+    assert own.estimate == staggered(y, start, unit="1", estimand="cohort").estimate.estimate
+    table[0, 0] = 0.1
+    with pytest.raises(EstimateError, match="Own weights"):
+        staggered(y, start, unit="1", estimand=table)
+
+
+@pytest.mark.parametrize("estimand", ["simple", "cohort", "calendar", 0, 1, 3])
+def test_weights_sum_to_one_and_contrasts_to_nothing(estimand: object) -> None:
+    sizes = np.array([5, 4, 3])
+    table = weights(FIRST, sizes, T, estimand)  # type: ignore[arg-type]
+    assert table.sum() == pytest.approx(1)
+    for pair in (contrasts(FIRST, sizes, table), contrasts(FIRST, sizes, table, "last")):
+        for rows in pair:
+            assert rows.sum(axis=0) == pytest.approx(np.zeros(T), abs=1e-15)
+        assert all(not row[first:].any() for row, first in zip(pair.before, FIRST, strict=True))
+
+
+# Laws
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), shift=st.floats(-5, 5), scale=st.floats(0.1, 10))
+def test_periods_levels_drop_out_and_units_of_measurement_scale(seed: int, shift: float, scale: float) -> None:
+    y, start = outcomes(15, seed), np.repeat([3, 5, 0], 5)
+    plain = staggered(y, start, unit="1")
+    moved = staggered(scale * (y + shift * np.arange(T) ** 2), start, unit="1")
+    order = rng(seed).permutation(15)
+    mixed = staggered(y[order], start[order], unit="1")
+    assert moved.estimate.estimate == pytest.approx(scale * plain.estimate.estimate, rel=1e-8, abs=1e-8)
+    assert moved.std_error_neyman == pytest.approx(scale * plain.std_error_neyman, rel=1e-7)
+    assert mixed.estimate.estimate == pytest.approx(plain.estimate.estimate, rel=1e-9)
+
+
+def test_no_fixed_beta_has_a_smaller_error_than_the_efficient_one() -> None:
+    y, start = outcomes(30), np.repeat([3, 5, 0], 10)
+    best = staggered(y, start, unit="1")
+    for beta in (0.0, 0.5, 1.0, float(best.beta[0, 0]) + 0.01):
+        assert staggered(y, start, unit="1", beta=beta).std_error_neyman > best.std_error_neyman
+    assert staggered(y, start, unit="1", beta=float(best.beta[0, 0])).estimate.estimate == pytest.approx(
+        best.estimate.estimate, rel=1e-12
+    )
+
+
+def test_an_event_study_is_the_estimates_one_by_one() -> None:
+    y, start = outcomes(24), np.repeat([3, 5, 0], 8)
+    found = staggered_event_study(y, start, unit="1", errors="neyman")
+    assert found.event_time.tolist() == event_times(FIRST, T).tolist() == [0, 1, 2, 3]
+    for k, estimate, error in zip(found.event_time, found.estimate, found.std_error, strict=True):
+        alone = staggered(y, start, unit="1", estimand=int(k))
+        assert estimate == pytest.approx(alone.estimate.estimate, rel=1e-12)
+        assert error == pytest.approx(alone.std_error_neyman, rel=1e-12)
+    assert list(found.to_frame()["exposure"]) == [1, 2, 3, 4]
+
+
+def test_moments_are_those_of_numpy() -> None:
+    y, first = outcomes(11), np.repeat([2, 6], [4, 7])
+    found = Cohorts.of(y, first)
+    assert found.means[1] == pytest.approx(y[4:].mean(axis=0))
+    assert found.covariances[0] == pytest.approx(np.cov(y[:4], rowvar=False))
+
+
+# Every allocation listed
+
+
+def potential(n: int) -> np.ndarray:
+    """(3, n, T): outcomes under each label; effects differ between units and grow with exposure."""
+    base, g = outcomes(n, 5), rng(6)
+    effect = g.normal(1, 0.7, (n, 1))
+    exposure = np.clip(np.arange(T) - FIRST[:, None, None] + 1, 0, None)
+    return base + effect * exposure
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0, 0.6])
+def test_within_strata_mean_and_variance_over_all_allocations_are_the_formulas(beta: float) -> None:
+    design, possible = stratified(), potential(10)
+    strata = np.array(["a"] * 6 + ["b"] * 4)
+    start = np.array([3, 5, 0])
+    found = []
+    for codes in allocations(design):
+        y = possible[codes, np.arange(10)]
+        one = staggered(y, start[codes], unit="1", beta=beta, strata=strata)
+        found.append((one.estimate.estimate, one.std_error_neyman**2, one.placebo, one.placebo_error**2))
+    values, errors, placebo, placebo_errors = np.array(found).T
+    assert len(found) == 90 * 6
+    truth = variance = conservative = 0.0
+    for rows, sizes in ((slice(0, 6), np.array([2, 2, 2])), (slice(6, 10), np.array([2, 0, 2]))):
+        n, keep = int(sizes.sum()), sizes > 0
+        pair = contrasts(FIRST[keep], sizes[keep], weights(FIRST[keep], sizes[keep], T, "simple"))
+        each = np.einsum("gnt,gt->gn", possible[keep, rows], pair.effect - beta * pair.before)
+        truth += n / 10 * each.mean(axis=1).sum()
+        per_cohort = (each.var(axis=1, ddof=1) / sizes[keep]).sum()
+        conservative += (n / 10) ** 2 * per_cohort
+        variance += (n / 10) ** 2 * (per_cohort - each.sum(axis=0).var(ddof=1) / n)
+    assert values.mean() == pytest.approx(truth, rel=1e-11)
+    assert values.var() == pytest.approx(variance, rel=1e-10)
+    assert errors.mean() == pytest.approx(conservative, rel=1e-10)
+    assert placebo.mean() == pytest.approx(0, abs=1e-12)
+    assert placebo.var() == pytest.approx(placebo_errors.mean(), rel=1e-10)  # nothing varies before the start
+
+
+@pytest.mark.parametrize("per", ["cluster", "unit"])
+def test_with_clusters_the_mean_over_all_allocations_is_the_effect_per_cluster_or_per_unit(per: str) -> None:
+    design = by_clusters()
+    item = np.asarray(design.item_of_unit)
+    possible = potential(item.size)
+    values, errors = [], []
+    for codes in allocations(design):
+        y = possible[codes[item], np.arange(item.size)]
+        rows = clustered(y, item, per=per)
+        one = staggered(rows, np.array([3, 5, 0])[codes], unit="1", method="callaway_santanna")
+        values.append(one.estimate.estimate)
+        errors.append(one.std_error_neyman**2)
+    pair = contrasts(FIRST, np.array([2, 2, 2]), weights(FIRST, np.array([2, 2, 2]), T, "simple"))
+    rows = [p if per == "unit" else clustered(p, item) for p in possible]
+    truth = sum(float((r.mean(axis=0) * a).sum()) for r, a in zip(rows, pair.effect, strict=True))
+    assert len(values) == 90
+    assert np.mean(values) == pytest.approx(truth, rel=1e-11)
+    assert np.mean(errors) >= np.var(values) * (1 - 1e-12)
+
+
+# The test through the design's lot
+
+
+@pytest.mark.parametrize("design", [stratified(), by_clusters()], ids=["strata", "clusters"])
+@pytest.mark.parametrize("method", ["efficient", "callaway_santanna", "sun_abraham", "unadjusted"])
+@pytest.mark.parametrize("per", ["cluster", "unit"])
+def test_the_statistic_of_every_allocation_is_the_estimate_made_anew(design: Design, method: str, per: str) -> None:
+    item = np.asarray(design.item_of_unit)
+    y = outcomes(item.size, 9)
+    drawn = Drawn.of(design, next(allocations(design)))
+    starts, tau = [3, 5, None], 0.7
+    bound = StaggeredContrast(outcome=y, starts=starts, method=method, studentized=True, per=per).bind(drawn)  # type: ignore[arg-type]
+    codes = design.sample(20, rng(1))
+    started = np.arange(T) >= FIRST[drawn.codes[item]][:, None]
+    rows = items_of(drawn, y - tau * started, per)
+    shares = drawn.units_per_item if per == "unit" else None
+    for one, value in zip(codes, bound.values(codes, tau), strict=True):
+        again = staggered(
+            rows,
+            np.array([3, 5, 0])[one],
+            unit="1",
+            method=method,
+            strata=drawn.blocks,
+            shares=shares,  # type: ignore[arg-type]
+        )
+        assert value == pytest.approx(again.estimate.estimate / again.std_error_neyman, rel=1e-8)
+
+
+def test_the_answer_of_a_small_rollout_is_the_test_and_its_interval() -> None:
+    design = stratified()
+    y = outcomes(10, 4)
+    codes = design.sample(1, rng(2))[0]
+    y = y + 3.0 * (np.arange(T) >= FIRST[codes][:, None])
+    for method in ("efficient", "callaway_santanna"):
+        found = staggered_by_lot(design, codes, y, STARTS, unit="1", method=method)  # type: ignore[arg-type]
+        assert found.test is not None
+        assert found.test.exact
+        assert found.estimate.n_allocations == 540
+        assert found.estimate.p_value == found.test.p_value
+        low, high = found.estimate.conf_low, found.estimate.conf_high
+        assert low < 3.0 < high
+        for inside, outside in ((low + 1e-6, low - 1e-6), (high - 1e-6, high + 1e-6)):
+            assert found.test.p_value_at(inside) > 0.05 - 1e-12
+            assert found.test.p_value_at(outside) <= 0.05 + 1e-12
+    assert found.region is not None
+    assert found.region.how != "scan"  # straight in the effect
+
+
+def test_under_no_effect_the_p_value_is_at_most_alpha_in_a_share_alpha_of_allocations() -> None:
+    design = complete([f"u{k}" for k in range(6)], {"w1": 2, "w2": 2, "w3": 2})
+    y = outcomes(6, 8)
+    p = [
+        staggered_by_lot(design, codes, y, STARTS, unit="1", method="callaway_santanna").estimate.p_value
+        for codes in allocations(design)
+    ]
+    ordered = np.sort(p)
+    for alpha in (0.05, 0.1, 0.3):
+        assert (ordered <= alpha + 1e-12).mean() <= alpha + 1e-12
+    assert all(a <= b for a, b in pairwise(ordered))
+
+
+def test_large_cohorts_need_no_test_and_a_label_without_a_start_is_refused() -> None:
+    design = complete([f"u{k:02d}" for k in range(60)], {"w1": 20, "w2": 20, "w3": 20})
+    codes = design.sample(1, rng(3))[0]
+    found = staggered_by_lot(design, codes, outcomes(60), STARTS, unit="1")
+    assert found.test is None
+    assert np.isfinite(found.estimate.conf_high)
+    with pytest.raises(EstimateError, match="w2"):
+        staggered_by_lot(design, codes, outcomes(60), {"w1": 3.0, "w3": None}, unit="1")
+    with pytest.raises(EstimateError, match="start"):
+        StaggeredContrast(outcome=outcomes(60), starts=[3.0]).bind(Drawn.of(design, codes))
+
+
+# Doors
+
+
+def test_a_tidy_frame_in_any_order_is_one_table() -> None:
+    y = outcomes(4)
+    frame = pd.DataFrame(
+        {
+            "id": np.repeat(list("abcd"), T),
+            "m": np.tile(np.arange(T), 4),
+            "g": np.repeat([3, 3, nan, nan], T),
+            "y": y.ravel(),
+        }
+    )
+    found = wide(frame.sample(frac=1, random_state=1), unit="id", period="m", start="g", outcome="y")
+    assert (found.outcome == y).all()
+    assert found.units.tolist() == list("abcd")
+    for broken in (frame.iloc[1:], pd.concat([frame, frame.iloc[:1]]), frame.assign(g=np.arange(len(frame)))):
+        with pytest.raises(PanelError):
+            wide(broken, unit="id", period="m", start="g", outcome="y")
+
+
+def test_counts_per_child_weigh_units_by_their_children() -> None:
+    size = np.array([[10.0, 10], [90.0, 90]])
+    panel = Panel(units=("a", "b"), periods=("1", "2"), numerator=np.array([[5.0, 5], [9, 9]]), denominator=size)
+    assert counts(panel).mean(axis=0) == pytest.approx([0.3, 0.3])
+    assert counts(panel, per="child").mean(axis=0) == pytest.approx([0.14, 0.14])
+    with pytest.raises(EstimateError, match="per"):
+        counts(panel, per="place")

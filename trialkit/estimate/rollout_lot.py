@@ -1,0 +1,184 @@
+"""The answer of a staggered rollout that was drawn: estimate from the design's strata and clusters, test through its lot.
+
+The design says what was drawn among, so nobody re-describes it: strata, clusters, fixed units.  With few units a cohort
+the test and its inverted interval are the answer, and no normal interval stands beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite, nan
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from trialkit.errors import EstimateError
+from trialkit.estimate.cohorts import balanced
+from trialkit.estimate.drawn import ENUMERATED, Drawn
+from trialkit.estimate.event_study import Estimand
+from trialkit.estimate.inversion import by_scan
+from trialkit.estimate.judge import Sides
+from trialkit.estimate.null import ComputedNull, Tail
+from trialkit.estimate.randomization import RandomizationTest, randomization_test
+from trialkit.estimate.region import Region
+from trialkit.estimate.result import Estimate
+from trialkit.estimate.rollout_strata import RULES, Method
+from trialkit.estimate.rollout_test import StaggeredContrast, items_of
+from trialkit.estimate.staggered import SMALL, Staggered, staggered
+
+if TYPE_CHECKING:
+    from trialkit.design.assignment import Assignment
+    from trialkit.design.base import Codes, Design
+
+REACH = 10.0  # standard errors that the scan of a beta found anew goes to either side
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Rollout:
+    """A rollout's answer.
+
+    Parameters
+    ----------
+    found : Staggered
+        Its ``estimate`` has the test's p-value and interval where a test was made.
+    test : RandomizationTest or None
+    region : the accepted effects; None without a test
+    """
+
+    found: Staggered
+    test: RandomizationTest | None
+    region: Region | None
+
+    @property
+    def estimate(self) -> Estimate:
+        """The answer, for tables."""
+        return self.found.estimate
+
+
+def staggered_by_lot(
+    design: Design,
+    drawn: Assignment | Sequence[str] | Codes,
+    outcome: ArrayLike,
+    starts: Mapping[str, float | None],
+    *,
+    unit: str,
+    periods: ArrayLike | None = None,
+    estimand: Estimand = "simple",
+    method: Method = "efficient",
+    beta: float | None = None,
+    per: str = "cluster",
+    test: bool | None = None,
+    sides: Sides = "distance",
+    level: float = 0.95,
+    term: str = "average effect",
+    most: int = ENUMERATED,
+    draws: int = 0,
+    rng: np.random.Generator | None = None,
+    exploratory: bool = True,
+) -> Rollout:
+    """`staggered` with everything the design knows, and the test through its own allocations.
+
+    Parameters
+    ----------
+    design, drawn : what was drawn from, and what the lot gave
+    outcome : (n_units, t) float, in ``unit``, in the order of the design's units
+    starts : the period each label starts in; None for a label that never does
+    per : ``cluster`` or ``unit``, where clusters were drawn (`trialkit.estimate.cohorts.clustered`)
+    test : bool, optional
+        Whether to test through the design; left out, where a cohort (of a stratum) has fewer than `SMALL` units.
+    sides, level, most, draws, rng : as in `randomization_test`
+
+    Returns
+    -------
+    Rollout
+        With a given beta (``callaway_santanna``, ``sun_abraham``, ``unadjusted``) the interval's ends are exact
+        breakpoints; the efficient estimator is not straight in the effect, so its interval is found by a scan to
+        10 standard errors and halving, and ``region.how`` says so.
+
+    Raises
+    ------
+    EstimateError, PanelError
+        As `staggered` and `randomization_test`; a label without a start.
+
+    References
+    ----------
+    Roth and Sant'Anna (2023), doi:10.1086/726581, sections 3.3 to 3.5.
+    """
+    lot = Drawn.of(design, drawn)
+    labels = _starts(lot, starts)
+    y = balanced(outcome)
+    rows = items_of(lot, y, per)[lot.free]
+    first = np.array([labels[code] for code in lot.codes[lot.free]], object)
+    found = staggered(
+        rows, first, unit=unit, periods=periods, estimand=estimand, method=method, beta=beta,
+        strata=lot.blocks[lot.free], level=level, term=term, exploratory=exploratory,
+        shares=lot.units_per_item[lot.free] if per == "unit" else None,
+    )  # fmt: skip
+    small = _smallest(lot, first) < SMALL
+    if not (small if test is None else test):
+        return Rollout(found=found, test=None, region=None)
+    statistic = StaggeredContrast(
+        outcome=y, starts=labels, periods=periods, estimand=estimand, method=method, beta=beta, per=per
+    )
+    straight = beta is not None or RULES[method].beta is not None
+    tested = randomization_test(
+        design, lot.codes, statistic, unit=unit, term=term, sides=sides, level=level, interval=straight, most=most,
+        draws=draws, rng=rng, exploratory=exploratory,
+    )  # fmt: skip
+    region = tested.region if straight else scanned(tested, sides, 1 - level)
+    return Rollout(found=replace(found, estimate=_answered(found, tested, region)), test=tested, region=region)
+
+
+def scanned(test: RandomizationTest, sides: Sides, alpha: float) -> Region:
+    """The effects a test with a beta of its own for every allocation does not refuse."""
+    null, own = test.judge.null, test.estimate
+    assert isinstance(null, ComputedNull)
+
+    def one(tail: Tail, share: float) -> Region:
+        return by_scan(null, tail, share, start=own.estimate, reach=REACH * own.std_error)
+
+    if sides == "doubled":
+        return one("greater", alpha / 2).meet(one("less", alpha / 2))
+    return one(sides, alpha)
+
+
+def _answered(found: Staggered, test: RandomizationTest, region: Region | None) -> Estimate:
+    """The estimate, with the test's p-value and interval."""
+    own, by_test = found.estimate, test.estimate
+    return replace(
+        own,
+        method=f"{own.method}; {by_test.method}",
+        statistic=by_test.statistic,
+        p_value=by_test.p_value,
+        smallest_p=by_test.smallest_p,
+        conf_low=region.low if region else nan,
+        conf_high=region.high if region else nan,
+        n_units=by_test.n_units,
+        n_allocations=by_test.n_allocations,
+        mc_error=by_test.mc_error,
+    )
+
+
+def _starts(lot: Drawn, starts: Mapping[str, float | None]) -> list[float | None]:
+    missing = [label for label in lot.design.label_names if label not in starts]
+    if missing:
+        raise EstimateError(
+            f"No start is given for {', '.join(missing)}, so nobody knows when those units were treated. Give one per "
+            "label, None for a label that never starts.",
+            {"labels": missing},
+            da=f"Der mangler en start for {', '.join(missing)}, så ingen ved, hvornår de enheder begyndte. Angiv én pr. "
+            "bølge, og None for dem, der aldrig begynder.",
+        )
+    return [starts[label] for label in lot.design.label_names]
+
+
+def _smallest(lot: Drawn, first: NDArray[np.object_]) -> int:
+    """Items in the smallest cohort of any stratum."""
+    known = [float(v) if v is not None and isfinite(v) else 0.0 for v in first]
+    cells = np.column_stack([lot.blocks[lot.free].astype(float), known])
+    return int(np.unique(cells, axis=0, return_counts=True)[1].min())
+
+
+__all__ = ["Rollout", "scanned", "staggered_by_lot"]
