@@ -9,13 +9,13 @@ from itertools import cycle, islice
 from random import Random
 from typing import Any
 
-from tests.attack import broken_designs
-from tests.attack.broken_ledgers import LIARS, Liar, Told
+from tests.attack import broken_designs, broken_ledgers
+from tests.attack.broken_chains import LIARS, Liar, Told
 from tests.attack.broken_records import BREAKERS, Breaker, Broken
 from tests.attack.worlds import Teller, World, honest, worlds, written
 from trialkit.draw.verify import Verdict, verify_ledger, verify_record
 
-assert broken_designs  # its damage registers itself
+MODULES = (broken_designs, broken_ledgers)  # whose damage registers itself on import
 
 OK = "OK"
 FREE = "?"  # no failure is foretold: the two programs must agree on whatever it is

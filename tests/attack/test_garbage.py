@@ -97,7 +97,7 @@ def test_a_draft_cut_anywhere_and_one_with_any_byte_changed(cuts: int, tmp_path:
 
 
 @pytest.mark.parametrize(
-    "file", ["../../etc/passwd", "/etc/passwd", "a/../../x.csv", "..\\x.csv", "units.csv\0", "~/x.csv", "file:///x", "/dev/zero"]
+    "file", ["../../etc/passwd", "/etc/passwd", "a/../../x.csv", "..\\x.csv", "units.csv\0", "~/x.csv", "file:///x", "/dev"]
 )  # fmt: skip
 def test_a_list_of_units_that_lies_elsewhere(file: str, tmp_path: Path) -> None:
     (tmp_path / "draft.yaml").write_text(_own_list(json.dumps(file)), encoding="utf-8")

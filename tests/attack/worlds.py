@@ -17,7 +17,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as hypothesis_seed
 
-from tests.draw.golden.make import CASES
+from tests.draw.golden.make import CASES, DRAND, PULSE
 from tests.strategies import draws
 from trialkit.canonical import NO_HASH
 from trialkit.design.build import from_spec
@@ -145,6 +145,9 @@ def _golden() -> Iterator[tuple[str, Json, list[Json]]]:
     for name, (method, design, units, chance) in CASES.items():
         draft = {"draw_id": name, "title": name, "method": method, "design": design, "units": units}
         yield name, draft | {"entropy": [source for source, _ in chance]}, [given for _, given in chance]
+        if name == "two_parties":  # and the same with a round after the secrets
+            entropy = [*(source for source, _ in chance), DRAND]
+            yield "a round after secrets", draft | {"entropy": entropy}, [*(given for _, given in chance), PULSE]
 
 
 def _random(seed: int, n: int) -> list[tuple[str, Json, list[Json]]]:
