@@ -124,7 +124,7 @@ def two_stage(
     basis, _ = orthonormal(first.values, given.weights, first.names)
     weighted = basis if given.weights is None else basis * given.weights[:, None]
     said = basis @ (weighted.T @ given.values)
-    _check_relevant(given, said)
+    _check_relevant(given, first, said)
     return given.solved(said, errors)
 
 
@@ -193,11 +193,14 @@ def instrument_test(
     return FTest(value=moments.statistic**2, df_between=1.0, df_within=float(within))
 
 
-def _check_relevant(given: Columns, said: Floats) -> None:
-    """Refuse instruments that do not move a column: the effect would be a division by nothing."""
-    for name, before, after in zip(given.names, given.values.T, said.T, strict=True):
-        about = before - before.mean()
-        if about @ about > 0 and (after - after.mean()) @ (after - after.mean()) <= 1e-12 * (about @ about):
+def _check_relevant(given: Columns, first: Columns, said: Floats) -> None:
+    """Refuse instruments that do not move a column beyond what stands in both: the effect would be a division by 0."""
+    both = [k for k, name in enumerate(given.names) if name in first.names]
+    shared = given.values[:, both]
+    for k in sorted(set(range(len(given.names))) - set(both)):
+        left = said[:, k] - shared @ np.linalg.lstsq(shared, said[:, k], rcond=None)[0] if both else said[:, k]
+        if np.linalg.norm(left) <= 1e-9 * np.linalg.norm(given.values[:, k]):
+            name = given.names[k]
             raise EstimateError(
                 f"The column {name!r} is the same on average whatever was drawn, so its effect would be a division by "
                 "0. Report the effect of being drawn instead.",
