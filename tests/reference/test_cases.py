@@ -16,6 +16,7 @@ from tests.reference.balance_cases import covariate_balance
 from tests.reference.design_based_cases import design_based
 from tests.reference.many_cases import multiple_testing
 from tests.reference.missing_cases import missing_outcomes
+from tests.reference.mixed_cases import MIXED
 from tests.reference.randomization_cases import randomization_inference
 from tests.reference.staggered_cases import staggered_rollout
 
@@ -26,6 +27,7 @@ RUN = {
     "e_balance": covariate_balance,
     "f_multiple_testing": multiple_testing,
     "g_attrition": missing_outcomes,
+    **MIXED,
 }
 
 # Families whose estimators come with later stages; each leaves this list when its runner stands in RUN.
@@ -33,8 +35,7 @@ LATER = {
     "d_did_fixest", "h_assignment_designs",
     "cluster_robust_lm", "cluster_summary_parallel", "gee_binomial", "gee_cpm_binomial", "gee_cpm_gaussian",
     "gee_cpm_poisson", "gee_gaussian", "gee_nested_exchangeable", "gee_poisson", "glmm_binomial", "glmm_poisson",
-    "lmm_cohort", "lmm_cohort_ne", "lmm_cpm", "lmm_cpm_w", "lmm_discrete_time_decay", "lmm_eti", "lmm_eti_ne", "lmm_hh",
-    "lmm_ne", "lmm_rte", "lmm_rte_ind", "power_grid", "power_published", "published", "thompson_within_period",
+    "power_grid", "power_published", "published", "thompson_within_period",
 }  # fmt: skip
 
 

@@ -1,0 +1,288 @@
+"""Linear mixed models for trials in clusters: by REML or ML, with errors that hold when clusters are few."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from trialkit.errors import EstimateError
+from trialkit.estimate.cells import Floats, Layout, check_rank, check_rows, fixed_effects, least_squares
+from trialkit.estimate.covariances import Structure
+from trialkit.estimate.kenward_roger import Inference, JointTest, joint_test
+from trialkit.estimate.mixed_fit import Clustered, Criterion, Profile, fitted_ratios, profiled
+from trialkit.estimate.moments import Moments
+from trialkit.estimate.random_effects import Random, RandomEffects
+from trialkit.estimate.result import Estimate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Df = Literal["Kenward-Roger", "Satterthwaite", "normal"]
+Labels = Sequence[object] | NDArray[np.generic]
+HUSSEY_HUGHES: Final = (
+    "One random intercept per cluster takes two periods of a cluster to be as alike as two persons of one period; "
+    "where they are less alike, the error is understated. The default, 'nested', lets the periods differ."
+)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MixedFit:
+    """A linear mixed model, fitted.
+
+    Parameters
+    ----------
+    terms : (p,) names of the fixed effects
+    coefficients : (p,) float, in ``unit``
+    covariance : (p, p) float
+        As if the variances were known; Kenward and Roger's is ``adjusted_covariance``.
+    components : name -> variance (for a correlation or a share, that number), in ``unit`` squared
+        The residual is last.  On rows with weights it is the variance of a row of weight 1.
+    log_likelihood : float
+        With all constants, of the criterion ``by``.
+    singular : names of the components on their boundary
+        They are fixed there: errors and degrees of freedom are those of the model without them.
+    notes : what a reader must know beside the numbers
+    fitted, residuals : (n,) float
+        Given the random effects, in the order of the rows.
+    random_effects : name -> (c, slots) float
+        Predicted (BLUP) effects by cluster, in the order of ``clusters``; slots a cluster lacks are 0.
+    """
+
+    terms: tuple[str, ...]
+    coefficients: Floats
+    components: Mapping[str, float]
+    log_likelihood: float
+    by: Criterion
+    random: Random
+    unit: str
+    n_rows: int
+    clusters: tuple[str, ...]
+    singular: tuple[str, ...]
+    notes: tuple[str, ...]
+    fitted: Floats
+    residuals: Floats
+    random_effects: Mapping[str, Floats]
+    inference: Inference = field(repr=False)
+
+    @property
+    def covariance(self) -> Floats:
+        """(p, p) covariance of the fixed effects, as if the variances were known."""
+        return np.asarray(self.inference.model_covariance[0], np.float64)
+
+    @property
+    def adjusted_covariance(self) -> Floats:
+        """(p, p) Kenward and Roger's (1997) covariance of the fixed effects."""
+        return np.asarray(self.inference.covariance[0], np.float64)
+
+    def moments(self, contrast: Mapping[str, float] | str, *, df: Df = "Kenward-Roger") -> Moments:
+        """Value, error and degrees of freedom of a contrast: weights by term, or one term.
+
+        Raises
+        ------
+        EstimateError
+            A term is not in the model, or the fit is by ML and ``df`` needs REML.
+        """
+        weights = self._weights(contrast)
+        value = float(self.coefficients @ weights)
+        if df == "normal":
+            return Moments(value=value, std_error=float(self.inference.std_error(weights, adjusted=False)[0]))
+        self._needs_reml(df)
+        adjusted = df == "Kenward-Roger"
+        return Moments(
+            value=value,
+            std_error=float(self.inference.std_error(weights, adjusted=adjusted)[0]),
+            df=float(self.inference.df(weights, expected=adjusted)[0]),
+        )
+
+    def estimate(
+        self,
+        contrast: Mapping[str, float] | str,
+        *,
+        term: str = "",
+        df: Df = "Kenward-Roger",
+        level: float = 0.95,
+    ) -> Estimate:
+        """A contrast as a result, in ``unit``; ``n_units`` counts clusters.
+
+        Raises
+        ------
+        EstimateError
+            A term is not in the model, or the fit is by ML and ``df`` needs REML.
+        """
+        said = f"mixed model ({self.random}), {self.by}, {df}"
+        if self.singular:
+            said += f"; singular: {', '.join(self.singular)} on the boundary"
+        named = term or (
+            contrast if isinstance(contrast, str) else " ".join(f"{w:+g} {t}" for t, w in contrast.items())
+        )
+        found = self.moments(contrast, df=df)
+        return found.as_estimate(unit=self.unit, level=level, method=said, term=named, n_units=len(self.clusters))
+
+    def joint(self, contrasts: Sequence[Mapping[str, float] | str]) -> JointTest:
+        """Kenward and Roger's F test that all contrasts are zero.
+
+        Raises
+        ------
+        EstimateError
+            A term is not in the model, a contrast follows from the others, or the fit is by ML.
+        """
+        self._needs_reml("Kenward-Roger")
+        rows = np.stack([self._weights(contrast) for contrast in contrasts])
+        return joint_test(self.inference, self.coefficients, rows)
+
+    def to_frame(self, *, df: Df = "Kenward-Roger", level: float = 0.95) -> pd.DataFrame:
+        """One row per fixed effect."""
+        import pandas as pd
+
+        rows = [self.estimate(term, df=df, level=level).to_frame() for term in self.terms]
+        return pd.concat(rows).reset_index(drop=True)
+
+    def _weights(self, contrast: Mapping[str, float] | str) -> Floats:
+        given = {contrast: 1.0} if isinstance(contrast, str) else contrast
+        unknown = [term for term in given if term not in self.terms]
+        if unknown or not given:
+            raise EstimateError(
+                f"The model has no term {', '.join(map(repr, unknown)) or 'in this contrast'}, so there is nothing to "
+                f"report. It has {', '.join(self.terms)}.",
+                {"unknown": unknown, "terms": list(self.terms)},
+                da=f"Modellen har ikke leddet {', '.join(map(repr, unknown))}, så der er intet at vise. Den har "
+                f"{', '.join(self.terms)}.",
+            )
+        return np.array([given.get(term, 0.0) for term in self.terms])
+
+    def _needs_reml(self, df: Df) -> None:
+        if self.by == "ML":
+            raise EstimateError(
+                f"{df} is defined for REML, and this model was fitted by ML, whose variances are too small in few "
+                "clusters. Fit it by REML, or ask for df='normal'.",
+                {"by": self.by, "df": df},
+                da=f"{df} er defineret for REML, men modellen er tilpasset med ML, hvis varianser er for små, når der "
+                "er få klynger. Brug REML, eller bed om df='normal'.",
+            )
+
+
+def mixed_model(
+    outcome: ArrayLike,
+    columns: Mapping[str, ArrayLike],
+    *,
+    clusters: Labels,
+    unit: str,
+    random: Random = "nested",
+    periods: Labels | None = None,
+    persons: Labels | None = None,
+    treated: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    by: Criterion = "REML",
+) -> MixedFit:
+    """Fixed effects of columns, with random effects of clusters.
+
+    Parameters
+    ----------
+    outcome : (n,) float, in ``unit``
+        One value per row: a person in a period, or a cluster in a period.
+    columns : name -> (n,) float
+        Fixed effects beside the intercept, which is always there.
+    clusters : (n,) labels
+        What was drawn by lot; rows of different clusters are independent.
+    unit : str
+        What one step of the outcome means.
+    random : str
+        ``"cluster"`` (Hussey & Hughes 2007), ``"nested"`` (cluster and cluster-period; Hooper et al. 2016),
+        ``"cohort"`` (cluster and person; Baio et al. 2015), ``"nested cohort"`` (all three), ``"treatment"`` (cluster
+        and its treatment effect, correlated), ``"independent treatment"``, or ``"decay"`` (cluster-periods whose
+        correlation falls with the distance between them; Kasza et al. 2019).
+    periods : (n,) labels that sort in time order
+        Needed by ``"nested"``, ``"nested cohort"`` and ``"decay"``; a decay counts one step between neighbours.
+    persons : (n,) labels
+        Needed by the cohorts; a label is one person within its cluster.
+    treated : (n,) 0 or 1
+        Needed by the random treatment effects.
+    weights : (n,) float, > 0, optional
+        A row's residual variance is that of a row of weight 1 over its weight, e.g. persons behind a mean.
+    by : "REML" or "ML"
+
+    Returns
+    -------
+    MixedFit
+        ``singular`` names components on their boundary; nothing is dropped in silence.
+
+    Raises
+    ------
+    EstimateError
+        A length differs, a value is missing, a weight is not positive, a column follows from the others, a structure
+        lacks its labels or cannot be told from the residual, or the likelihood has no maximum.
+
+    References
+    ----------
+    Hussey & Hughes (2007), doi:10.1016/j.cct.2006.05.007; Hooper et al. (2016), doi:10.1002/sim.7028; Kasza et al.
+    (2019), doi:10.1177/0962280217734981; Kenward & Roger (1997), doi:10.2307/2533558.
+    """
+    y = np.asarray(outcome, np.float64)
+    names, x = fixed_effects(columns, len(y))
+    effects = RandomEffects.of(random, clusters, periods=periods, persons=persons, treated=treated)
+    w = np.ones_like(y) if weights is None else np.asarray(weights, np.float64)
+    check_rows(y, x, effects.cluster, w)
+    check_rank(x, names)
+    layout = Layout(x=x, z=effects.z, cluster=effects.cluster, weights=w)
+    start, left = least_squares(x, y, w)
+    likelihood = Clustered(layout.sums(left[None]), effects.structure)
+    return _fit(likelihood, layout, y, start, names, effects, by=by, random=random, unit=unit)
+
+
+def _fit(
+    likelihood: Clustered, layout: Layout, y: Floats, start: Floats, names: tuple[str, ...], effects: RandomEffects,
+    *, by: Criterion, random: Random, unit: str,
+) -> MixedFit:  # fmt: skip
+    structure, n = effects.structure, len(y)
+    ratios = fitted_ratios(likelihood, by=by)
+    pieces = likelihood.pieces(ratios)
+    profile = profiled(pieces, n_rows=n, by=by)
+    scale = likelihood.sums.mean_weight
+    inference = Inference.of(
+        pieces, profile, free=structure.free(ratios[0], scale), shape=structure.shape, n_rows=n
+    )  # fmt: skip
+    predicted = _predicted(likelihood, structure, ratios, profile)
+    beta = start + profile.beta[0]
+    fitted = layout.x @ beta + (layout.z * predicted[layout.cluster]).sum(axis=1)
+    free = n - (len(names) if by == "REML" else 0)
+    singular = structure.on_boundary(ratios[0], scale)
+    return MixedFit(
+        terms=names, coefficients=beta, components=_components(structure, ratios[0], profile.s2[0]),
+        log_likelihood=float(-0.5 * (profile.value[0] + free * (1 + np.log(2 * np.pi / free)))),
+        by=by, random=random, unit=unit, n_rows=n, clusters=effects.clusters, singular=singular,
+        notes=_notes(random, singular), fitted=fitted, residuals=y - fitted,
+        random_effects=effects.by_name(predicted), inference=inference,
+    )  # fmt: skip
+
+
+def _predicted(likelihood: Clustered, structure: Structure, ratios: Floats, profile: Profile) -> Floats:
+    """(c, q) best linear unbiased predictions, Psi Z'V^-1 (y - X beta)."""
+    s, psi = likelihood.sums, structure.psi(ratios)[0]
+    left = s.b[0] - s.a @ profile.beta[0]
+    solved = np.linalg.solve(np.eye(len(psi)) + s.m @ psi, left[..., None])[..., 0]
+    return np.asarray(solved @ psi, np.float64)
+
+
+def _components(structure: Structure, ratios: Floats, s2: float) -> dict[str, float]:
+    found = {
+        name: float(ratio if is_shape else ratio * s2)
+        for name, ratio, is_shape in zip(structure.names, ratios, structure.shape, strict=True)
+    }
+    return {**found, "residual": float(s2)}
+
+
+def _notes(random: Random, singular: tuple[str, ...]) -> tuple[str, ...]:
+    found = [HUSSEY_HUGHES] if random == "cluster" else []
+    if singular:
+        found.append(
+            f"The fit is singular: {', '.join(singular)} is estimated on its boundary and fixed there, as happens in up "
+            "to 15 percent of small trials. Put the permutation test beside it."
+        )
+    return tuple(found)
+
+
+__all__ = ["Df", "MixedFit", "mixed_model"]

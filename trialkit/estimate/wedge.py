@@ -1,0 +1,174 @@
+"""Stepped-wedge trials: periods as factors, the effect as immediate or by exposure time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from trialkit.errors import EstimateError
+from trialkit.estimate.cells import Floats
+from trialkit.estimate.mixed import Df, MixedFit, mixed_model
+from trialkit.estimate.mixed_fit import Criterion
+from trialkit.estimate.random_effects import Labels, Random
+from trialkit.estimate.result import Estimate
+from trialkit.estimate.sandwich import numbered
+
+TREATED = "treated"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Wedge:
+    """A stepped-wedge trial, fitted: the mixed model and the exposure times it knows.
+
+    Parameters
+    ----------
+    fit : the mixed model
+    exposures : the exposure times with an effect of their own; empty where the effect is immediate and constant
+    """
+
+    fit: MixedFit
+    exposures: tuple[int, ...] = ()
+
+    def effect(self, *, df: Df = "Kenward-Roger", level: float = 0.95) -> Estimate:
+        """The effect that is there at once and stays (Hussey & Hughes 2007), or its average over exposure times.
+
+        The average weighs every exposure time that was seen alike (TATE; Kenny et al. 2022, doi:10.1002/sim.9511).
+        """
+        if not self.exposures:
+            return self.fit.estimate(TREATED, term="immediate effect", df=df, level=level)
+        return self.over(dict.fromkeys(self.exposures, 1.0), df=df, level=level)
+
+    def over(self, weights: Mapping[int, float], *, df: Df = "Kenward-Roger", level: float = 0.95) -> Estimate:
+        """The average effect over exposure times with these weights, which are scaled to sum to 1.
+
+        Raises
+        ------
+        EstimateError
+            The model has no effect by exposure time, a time was never seen, or the weights sum to 0.
+        """
+        unknown = sorted(set(weights) - set(self.exposures))
+        total = sum(weights.values())
+        if unknown or not total:
+            raise EstimateError(
+                f"No effect at exposure times {unknown} can be told: the model knows {list(self.exposures)}, and weights "
+                "must not sum to 0. Fit effect='exposure' and name times that were seen.",
+                {"unknown": unknown, "exposures": list(self.exposures)},
+                da=f"Effekten efter {unknown} perioder kan ikke ses: modellen kender {list(self.exposures)}, og vægtene "
+                "må ikke give 0. Brug effect='exposure', og nævn tider, der findes.",
+            )
+        contrast = {exposure_term(time): weight / total for time, weight in weights.items()}
+        even = len(set(weights.values())) == 1
+        said = "effect averaged over exposure times" if even else "effect weighted over exposure times"
+        return self.fit.estimate(contrast, term=f"{said} {min(weights)} to {max(weights)}", df=df, level=level)
+
+    def at(self, exposure: int, *, df: Df = "Kenward-Roger", level: float = 0.95) -> Estimate:
+        """The effect at one exposure time; 1 is the first treated period."""
+        return self.over({exposure: 1.0}, df=df, level=level)
+
+
+def stepped_wedge(
+    outcome: ArrayLike,
+    *,
+    clusters: Labels,
+    periods: Labels,
+    exposure: ArrayLike,
+    unit: str,
+    effect: str = "immediate",
+    random: Random = "nested",
+    covariates: Mapping[str, ArrayLike] | None = None,
+    persons: Labels | None = None,
+    weights: ArrayLike | None = None,
+    by: Criterion = "REML",
+) -> Wedge:
+    """The effect of a stepped-wedge trial, with every period's own level.
+
+    Parameters
+    ----------
+    outcome : (n,) float, in ``unit``
+        A person in a period, or the mean of a cluster in a period (then give ``weights``).
+    clusters, periods : (n,) labels
+        Periods sort in time order.
+    exposure : (n,) int >= 0
+        Periods since the cluster's start: 0 before it, 1 in the first treated period.
+    effect : "immediate" or "exposure"
+        One effect from the first treated period on, or one effect per exposure time, averaged by ``Wedge.effect``.
+    random, persons, weights, by : as in ``mixed_model``
+    covariates : name -> (n,) float
+
+    Raises
+    ------
+    EstimateError
+        As ``mixed_model``; also an exposure that is not a whole number from 0, or an unknown ``effect``.
+
+    References
+    ----------
+    Hussey & Hughes (2007), doi:10.1016/j.cct.2006.05.007, equation 1; exposure time: Kenny et al. (2022),
+    doi:10.1002/sim.9511, and Maleyeff et al. (2023), doi:10.1111/biom.13803.
+    """
+    time = _exposure(exposure)
+    seen = tuple(int(value) for value in np.unique(time) if value > 0) if effect == "exposure" else ()
+    return Wedge(
+        fit=mixed_model(
+            outcome, columns(time, periods, effect=effect, covariates=covariates), clusters=clusters, unit=unit,
+            random=random, periods=periods, persons=persons, treated=(time > 0).astype(np.float64), weights=weights, by=by,
+        ),
+        exposures=seen,
+    )  # fmt: skip
+
+
+def columns(
+    exposure: ArrayLike,
+    periods: Labels,
+    *,
+    effect: str = "immediate",
+    covariates: Mapping[str, ArrayLike] | None = None,
+) -> dict[str, ArrayLike]:
+    """The fixed effects of a stepped wedge beside the intercept: the effect, the later periods, the covariates.
+
+    Raises
+    ------
+    EstimateError
+        An exposure that is not a whole number from 0, or an unknown ``effect``.
+    """
+    time = _exposure(exposure)
+    found: dict[str, ArrayLike] = {}
+    if effect == "immediate":
+        found[TREATED] = (time > 0).astype(np.float64)
+    elif effect == "exposure":
+        found |= {exposure_term(int(e)): (time == e).astype(np.float64) for e in np.unique(time) if e > 0}
+    else:
+        raise EstimateError(
+            f"There is no effect {effect!r}. Write 'immediate' (one effect from the start) or 'exposure' (one for each "
+            "exposure time).",
+            {"effect": effect},
+            da=f"Der er ingen effekt {effect!r}. Skriv 'immediate' (én effekt fra start) eller 'exposure' (én for hver "
+            "periode efter start).",
+        )
+    code, names = numbered(periods)
+    found |= {f"period {name}": (code == k).astype(np.float64) for k, name in enumerate(names) if k > 0}
+    return found | dict(covariates or {})
+
+
+def exposure_term(time: int) -> str:
+    """The name of the effect at one exposure time."""
+    return f"exposure {time}"
+
+
+def _exposure(exposure: ArrayLike) -> Floats:
+    found = np.asarray(exposure, np.float64)
+    wrong = ~(found >= 0) | (found != np.floor(found))
+    if wrong.any():
+        raise EstimateError(
+            f"Row {int(np.flatnonzero(wrong)[0])} has an exposure that is not a whole number from 0. Exposure counts "
+            "periods since the start: 0 before it, 1 in the first treated period.",
+            {"rows": np.flatnonzero(wrong).tolist()},
+            da=f"Række {int(np.flatnonzero(wrong)[0])} har en eksponering, der ikke er et helt tal fra 0. Tæl perioder "
+            "siden start: 0 før, 1 i den første periode med indsatsen.",
+        )
+    return found
+
+
+__all__ = ["Wedge", "columns", "stepped_wedge"]
