@@ -97,6 +97,17 @@ def test_cr3_is_the_spread_of_the_answers_without_each_cluster(weighted):
     assert found.covariance == pytest.approx(moved, rel=1e-9)
 
 
+def test_cr3_with_an_indicator_for_each_cluster_leaves_cluster_and_indicator_out():
+    """clubSandwich 0.5.8 finds this system singular; refitting without each cluster has an answer, and it is ours."""
+    d = made(15)
+    found = least_squares(d["y"], {"x": d["x"]}, blocks=d["cluster"], clusters=d["cluster"], errors="CR3")
+    away = [
+        least_squares(d["y"][kept], {"x": d["x"][kept]}, blocks=d["cluster"][kept]).coefficients[0]
+        for kept in (d["cluster"] != code for code in np.unique(d["cluster"]))
+    ]
+    assert found.covariance[0, 0] == pytest.approx(((np.array(away) - found.coefficients[0]) ** 2).sum(), rel=1e-9)
+
+
 def test_hc3_is_the_same_without_each_row():
     d = made(6, n=15)
     found = fitted(d, errors="HC3")
@@ -220,7 +231,7 @@ def test_intervals_of_a_regression_with_twelve_clusters_cover():
         (lambda d: least_squares(d["y"], {"z": d["z"]}, weights=-d["w"]), "not positive"),
         (
             lambda d: least_squares(d["y"], {"one": d["cluster"] == 1}, clusters=d["cluster"], errors="CR3"),
-            "Without cluster",
+            "One cluster alone",
         ),
         (lambda d: lin(d["y"], d["cluster"], {"x": d["x"]}), "not 0 or 1"),
         (lambda d: least_squares(d["y"], {"z": d["z"]}).estimate("x", unit="1"), "no term"),

@@ -168,6 +168,7 @@ class Columns:
         sums = None if self.clusters is None else Clustered.of(fit, self.clusters)
         found = covariance(fit, errors, sums)
         shown = slice(self.reported)
+        _check_found(found[shown, shown], self.names)
         return Regression(
             terms=self.names[shown],
             coefficients=coefficients[shown],
@@ -243,6 +244,18 @@ def _check_column(name: str, column: Floats, shape: tuple[int, ...]) -> None:
             da=f"Kolonnen {name!r} har formen {column.shape} og mangler {len(gaps)} tal, men udfaldet har {shape}. En "
             "række ville blive læst som en anden eller gå tabt. Angiv ét tal pr. række; afgør først, hvad der gøres "
             "ved manglende tal.",
+        )
+
+
+def _check_found(covariance: Floats, names: tuple[str, ...]) -> None:
+    absent = np.flatnonzero(np.isnan(np.diag(covariance)))
+    if absent.size:
+        raise EstimateError(
+            f"One cluster alone decides {names[absent[0]]!r}, so CR3, which leaves each cluster out in turn, has no "
+            "answer. Use CR2.",
+            {"terms": [names[k] for k in absent]},
+            da=f"Én klynge alene bestemmer {names[absent[0]]!r}, så CR3, som udelader én klynge ad gangen, har intet "
+            "svar. Brug CR2.",
         )
 
 

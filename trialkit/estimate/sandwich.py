@@ -89,7 +89,7 @@ def orthonormal(columns: Floats, weights: Floats | None, names: tuple[str, ...])
 
 
 def covariance(fit: Fit, errors: Errors, sums: Clustered | None = None) -> Floats:
-    """(k, k) covariance of the coefficients.
+    """(k, k) covariance of the coefficients; nan where CR3 has none, since a cluster decides a coefficient alone.
 
     Parameters
     ----------
@@ -103,8 +103,7 @@ def covariance(fit: Fit, errors: Errors, sums: Clustered | None = None) -> Float
     Raises
     ------
     EstimateError
-        Clusters given or missing against ``errors``; HC2, HC3: a row that the regression fits by itself; CR3: a
-        cluster without which a coefficient cannot be found.
+        Clusters given or missing against ``errors``; HC2, HC3: a row that the regression fits by itself.
 
     References
     ----------
@@ -121,7 +120,10 @@ def covariance(fit: Fit, errors: Errors, sums: Clustered | None = None) -> Float
         groups = len(scores)
         factor = groups / (groups - 1) * (fit.n - 1) / (fit.n - fit.k) if errors == "CR1" else 1.0
         inner = scores.T @ scores * factor
-    return fit.back @ inner @ fit.back.T
+    found = fit.back @ inner @ fit.back.T
+    if sums is not None and errors == "CR3":
+        found[sums.decided_alone] = found[:, sums.decided_alone] = np.nan
+    return found
 
 
 def degrees_of_freedom(fit: Fit, errors: Errors, sums: Clustered | None, contrasts: Floats) -> Floats:
@@ -227,12 +229,24 @@ class Clustered:
             pulled = np.einsum("gij,gj->gi", self.correction, self.cross)
             raw = raw + np.einsum("gij,gj->gi", self.gram[:, self.own], pulled)
         if errors == "CR3":
-            left = np.eye(self.fit.k) - self.gram[:, self.own, : self.fit.k]
-            weakest = np.linalg.eigvalsh((left + left.transpose(0, 2, 1)) / 2)[:, 0]
-            if (weakest < NOTHING_LEFT).any():
-                raise _needed_cluster(int(np.argmin(weakest)))
-            return cast(Floats, np.linalg.solve(left, raw[:, :, None])[:, :, 0])
+            values, vectors = self.left_out
+            turned = np.einsum("gij,gi->gj", vectors, raw)
+            raw = np.einsum("gij,gj->gi", vectors, np.where(values > NOTHING_LEFT, turned / _or_one(values), 0.0))
         return raw
+
+    @cached_property
+    def left_out(self) -> tuple[Floats, Floats]:
+        """(G, k) values and (G, k, k) vectors of what each cluster leaves to the others of x'Wx; 0: nothing."""
+        values, vectors = np.linalg.eigh(np.eye(self.fit.k) - self.gram[:, self.own, : self.fit.k])
+        return values, vectors
+
+    @cached_property
+    def decided_alone(self) -> NDArray[np.bool_]:
+        """(k,) coefficients that cannot be found without some cluster, so that CR3 has no answer for them."""
+        values, vectors = self.left_out
+        gone = np.einsum("gij,gj->gij", vectors, values <= NOTHING_LEFT)
+        moved = np.abs(np.einsum("ki,gij->gkj", self.fit.back, gone, optimize=True)).max(axis=(0, 2))
+        return np.asarray(moved > 1e-7 * np.linalg.norm(self.fit.back, axis=1))
 
     @cached_property
     def spread(self) -> Floats:
@@ -320,14 +334,9 @@ def _fitted_alone(rows: list[int]) -> EstimateError:
     )
 
 
-def _needed_cluster(number: int) -> EstimateError:
-    return EstimateError(
-        f"Without cluster number {number + 1} a coefficient cannot be found, so CR3, which leaves each cluster out in "
-        "turn, has no answer. Use CR2.",
-        {"cluster": number},
-        da=f"Uden klynge nummer {number + 1} kan en koefficient ikke bestemmes, så CR3, som udelader én klynge ad "
-        "gangen, har intet svar. Brug CR2.",
-    )
+def _or_one(values: Floats) -> Floats:
+    """The values to divide by; 1 where nothing is left."""
+    return np.where(values > NOTHING_LEFT, values, 1.0)
 
 
 __all__ = ["Clustered", "Errors", "Fit", "check_errors", "covariance", "degrees_of_freedom", "numbered", "orthonormal"]
