@@ -51,11 +51,11 @@ class Panel:
 
     def __post_init__(self) -> None:
         shape = (len(self.units), len(self.periods))
-        if self.interrupted.size == 0:
+        if np.size(self.interrupted) == 0:
             object.__setattr__(self, "interrupted", np.zeros(shape, bool))
         for name in ("numerator", "denominator", "interrupted"):
-            _check_shape(name, getattr(self, name), shape)
             frozen = np.array(getattr(self, name), bool if name == "interrupted" else np.float64)
+            _check_shape(name, frozen, shape)
             frozen.flags.writeable = False
             object.__setattr__(self, name, frozen)
         _check_order(self.units)

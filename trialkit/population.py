@@ -174,9 +174,8 @@ def _from_file(protocol: Protocol, folder: Path, draw: DrawKey | None) -> Units:
             da="Udkastet siger, at der er en liste, men ikke hvor, så ingen kan trækkes. Skriv file: under units.",
             code="E_FILE",
         )
-    found = read_units(
-        _inside(folder, listed.file.replace("{round}", draw.round if draw else "")), id=listed.id, name=listed.name
-    )
+    file = _inside(folder, listed.file.replace("{round}", draw.round if draw else ""))
+    found = read_units(file, id=listed.id, name=listed.name, encoding=listed.encoding)
     if listed.where is not None:
         rule = rules.parse(listed.where)
         found = found.where(lambda unit: rule.accepts(unit.facts))
@@ -189,8 +188,8 @@ def _from_file(protocol: Protocol, folder: Path, draw: DrawKey | None) -> Units:
 def _joined(protocol: Protocol, folder: Path, units: Units) -> Callable[[], Units]:
     wanted = protocol.units.joined_with
     assert wanted is not None
-    file, on, columns = wanted.file, wanted.on, wanted.columns
-    return lambda: join(units, read_units(_inside(folder, file), id=on), on=on, columns=columns)
+    file, on, columns, encoding = wanted.file, wanted.on, wanted.columns, wanted.encoding
+    return lambda: join(units, read_units(_inside(folder, file), id=on, encoding=encoding), on=on, columns=columns)
 
 
 def _inside(folder: Path, name: str) -> Path:

@@ -123,6 +123,11 @@ class Trial:
         return found
 
     @cached_property
+    def intended(self) -> dict[str, Any]:
+        """The plan that the draft would commit now: what a rehearsal shows."""
+        return self._plan_document(self._listed())
+
+    @cached_property
     def promised(self) -> Protocol:
         """The protocol of the committed plan."""
         return from_plan(self.plan)
@@ -139,8 +144,7 @@ class Trial:
         frames: Sequence[Frame] = (),
     ) -> Checkup:
         """What the design and others beside it can and cannot see; the same on every machine and every day."""
-        if people is None:
-            people = Population(units=Units(())) if self._people_come() else self.population()
+        people = people or self._listed()
         rng = np.random.default_rng(_SEED)
         return checkup(self.protocol, people, rng=rng, waves=waves, frames=frames, budget=self._budget())
 
@@ -507,6 +511,10 @@ class Trial:
     def _people_come(self) -> bool:
         """Whether people come and go, so that a plan and a check know none of them."""
         return self.protocol.design in ("place_lottery", "rolling_lottery")
+
+    def _listed(self) -> Population:
+        """Everybody the draft lists; nobody where people come and go."""
+        return Population(units=Units(())) if self._people_come() else self.population()
 
     def _budget(self) -> list[dict[str, str]]:
         """The rows of the budget's detail file, where the draft names one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -452,3 +453,20 @@ def test_a_file_outside_the_folder_is_never_read(tmp_path: Path):
     (folder / "draft.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(TrialkitError, match="outside the trial's folder"):
         population(load(folder), folder)
+
+
+def test_a_list_saved_by_danish_excel_is_read_when_the_draft_names_its_encoding(tmp_path):
+    text = (PROTOCOLS / "family_houses_2022/synthetic/draft.yaml").read_text(encoding="utf-8")
+    listed = (PROTOCOLS / "family_houses_2022/synthetic/synthetic_typology_by_municipality.csv").read_text(
+        encoding="utf-8"
+    )
+    (tmp_path / "synthetic_typology_by_municipality.csv").write_bytes(listed.replace(",", ";").encode("cp1252"))
+    plain = loads(text, file="draft.yaml")
+    named = re.sub(
+        r"(?m)^( +)(file: synthetic_typology_by_municipality.csv.*)$", r"\1\2\n\1encoding: windows-1252", text
+    )
+    assert named != text
+    with pytest.raises(ProtocolError) as refused:
+        population(plain, tmp_path)
+    assert "windows-1252" in refused.value.told("da")
+    assert len(population(loads(named, file="draft.yaml"), tmp_path).units) == 48

@@ -114,7 +114,7 @@ def witness(
     if not HEX128.fullmatch(signature):
         raise _not_hex("signature", 128)
     body = {"name": name, "stage": stage, "hash": hashed, "head": head, "time": time, "signature": signature}
-    new_head = folder.witness(body, moment())
+    new_head = folder.witness(body, moment)
     if now.drawn:
         publish_pages(opened, folder)  # a certificate from before the signature would say that it is missing
     speech.show(
@@ -137,7 +137,7 @@ def open_source(trial: Path, *, source: int | None, value: str, draw: str) -> No
         value = _asked_value(protocol, place)
     if _is_file(value):
         value = secret_in(Path(value))
-    head = folder.open(place, value.replace(" ", ""), moment())
+    head = folder.open(place, value.replace(" ", ""), moment)
     speech.show(
         speech.of(
             f"Source {place} stands in the ledger.\nLedger's head: {head}",
@@ -150,7 +150,7 @@ def open_source(trial: Path, *, source: int | None, value: str, draw: str) -> No
 def void(trial: Path, *, reason: str, draw: str) -> None:
     """Withdraw a commitment while its chance is unknown."""
     folder = Trial.open(trial).drawing(draw)
-    head = folder.void(reason, moment())
+    head = folder.void(reason, moment)
     speech.show(
         speech.of(
             f"{folder.draw_id} is withdrawn: {reason}\nLedger's head: {head}\nIt can be committed again.",

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trialkit.canonical import skeleton
 from trialkit.cli.commit import moment, secret_in
-from trialkit.cli.pages import papers_finished, publish_pages
+from trialkit.cli.pages import papers_finished, plan_of, publish_pages, unit_names
 from trialkit.cli.speech import speech
 from trialkit.cli.throws import ask_throws
 from trialkit.draw import drand
@@ -17,6 +16,7 @@ from trialkit.draw.folder import DrawFolder
 from trialkit.draw.official import Draw, redraw
 from trialkit.draw.relays import RELAYS, fetch
 from trialkit.errors import UsageError
+from trialkit.registers import danish_key
 from trialkit.trial import Trial
 
 
@@ -33,8 +33,8 @@ def make(trial: Path, *, draw: str, evidence: Path | None, relays: Sequence[str]
         )
     given = [] if folder.story().drawn else _evidence(folder, evidence, relays or (RELAYS if fetch else ()))
     _warn_unchecked(folder.protocol)
-    drawn = folder.draw(given, moment())
-    return _show(drawn, folder, publish_pages(opened, folder))
+    drawn = folder.draw(given, moment)
+    return _show(drawn, folder, publish_pages(opened, folder), unit_names(plan_of(opened, folder)))
 
 
 def _without_papers(folder: DrawFolder) -> bool:
@@ -54,7 +54,7 @@ def rehearse_draw(trial: Path, *, draw: str) -> None:
         "PRØVE (rehearsal): this decides nothing, and its seed was public beforehand.",
         "PRØVE: dette afgør intet, og startværdien var offentlig på forhånd.",
     )
-    _show(drawn, folder, pages)
+    _show(drawn, folder, pages, unit_names(plan_of(opened, folder)))
 
 
 def assign_next(
@@ -77,7 +77,7 @@ def assign_next(
         strata = ", ".join(folder.protocol["design"]["strata"])
         stratum = speech.ask(f"Which stratum ({strata})?", f"Hvilket stratum ({strata})?")
     given = _evidence(folder, evidence, (), secret=secret_in(secret_file) if secret_file else "")
-    label = folder.assign(unit, stratum, given, moment())
+    label = folder.assign(unit, stratum, given, moment)
     speech.show(
         speech.of(f"{unit} ({stratum}): {label}", f"{unit} ({stratum}): {label}"),
         {"unit": unit, "stratum": stratum, "label": label, "head": folder.head},
@@ -86,7 +86,7 @@ def assign_next(
 
 def _offer(folder: DrawFolder, unit: str) -> None:
     """Note that a family gives up its place, and who is next in the order of lots."""
-    offered = folder.give_up(unit, moment())
+    offered = folder.give_up(unit, moment)
     speech.show(
         speech.of(
             f"{unit} gives up the place. It is offered to {offered['id']}, number {offered['position']} in the order of lots.",
@@ -164,11 +164,11 @@ def _warn_unchecked(protocol: Mapping[str, Any]) -> None:
         )
 
 
-def _show(drawn: Draw, folder: DrawFolder, pages: Sequence[Path]) -> None:
+def _show(drawn: Draw, folder: DrawFolder, pages: Sequence[Path], names: Mapping[str, str]) -> None:
     """The result in words, the record's digest, and where everything is."""
     lines = [
         drawn.protocol["title"],
-        *_result_lines(drawn.result),
+        *_result_lines(drawn.result, names),
         "",
         speech.of("Record sha256: ", "Resultatfilens fingeraftryk: ") + drawn.record_hash,
         *(f"  {page}" for page in (folder.path / "record.json", folder.path / "ledger.jsonl", *pages)),
@@ -187,13 +187,13 @@ def _show(drawn: Draw, folder: DrawFolder, pages: Sequence[Path]) -> None:
     )
 
 
-def _result_lines(result: Mapping[str, Any]) -> list[str]:
+def _result_lines(result: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
+    """Who got what, in the order of lots or wave by wave; a sequence only by its length."""
     if "lists" in result:
-        sizes = [f"{one['stratum']}: {len(one['labels'])}" for one in result["lists"]]
-        return ["  " + line for line in sizes]
-    width = max(len(one["id"]) for one in result["allocation"])
-    in_order = sorted(result["allocation"], key=lambda one: (one.get("position", 0), skeleton(one["label"])))
+        return [f"  {one['stratum']}: {len(one['labels'])}" for one in result["lists"]]
+    shown = [(names.get(one["id"], one["id"]), one["label"], one.get("position", 0)) for one in result["allocation"]]
+    width = max(len(name) for name, _, _ in shown)
     return [
-        f"  {one['id']:<{width}}  {one['label']}" + (f"  ({one['position']})" if "position" in one else "")
-        for one in in_order
+        f"  {name:<{width}}  {label}" + (f"  ({position})" if position else "")
+        for name, label, position in sorted(shown, key=lambda one: (one[2], one[1], danish_key(one[0])))
     ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from trialkit.cli.speech import speech
 from trialkit.draw.folder import DrawFolder
 from trialkit.draw.publish import replace
-from trialkit.errors import Lang, TrialkitError
+from trialkit.draw.sources import REHEARSAL_ID
+from trialkit.errors import Lang
 from trialkit.trial import Trial
 
 _OTHER: dict[Lang, Lang] = {"da": "en", "en": "da"}
@@ -23,8 +25,8 @@ def publish_pages(trial: Trial, folder: DrawFolder) -> list[Path]:
     from trialkit.report.verifier import page
 
     record, ledger, verdict = parse(folder.record_bytes), folder.entries(), folder.verify()
-    plan = _plan(trial)
-    names = {unit["id"]: unit["name"] for unit in (plan or {}).get("units", ()) if unit.get("name")}
+    plan = plan_of(trial, folder)
+    names = unit_names(plan)
     written = [
         _written(folder, "check.html", page()),
         _written(folder, "units.csv", "\ufeff" + unit_csv(record, names=names)),
@@ -44,12 +46,14 @@ def papers_finished(folder: DrawFolder) -> bool:
     return any((folder.path / f"units.{lang}.html").is_file() for lang in _OTHER)
 
 
-def _plan(trial: Trial) -> dict[str, Any] | None:
-    """The committed plan; a rehearsal of a draft has none."""
-    try:
-        return trial.plan
-    except TrialkitError:
-        return None
+def unit_names(plan: Mapping[str, Any]) -> dict[str, str]:
+    """The names of a plan's units, for people, by id."""
+    return {unit["id"]: unit["name"] for unit in plan.get("units", ()) if unit.get("name")}
+
+
+def plan_of(trial: Trial, folder: DrawFolder) -> dict[str, Any]:
+    """The plan a draw was made by; of a rehearsal, the one the draft would commit."""
+    return trial.intended if REHEARSAL_ID in folder.draw_id else trial.plan
 
 
 def _written(folder: DrawFolder, name: str, text: str) -> Path:

@@ -117,6 +117,8 @@ def _loose(paths: Sequence[Path]) -> Evidence:
     """Sort single files by what they say they are."""
     kinds: dict[str, bytes] = {}
     for path in paths:
+        if path.suffix.lower() in _OTHER:
+            raise _neither(path)
         data = path.read_bytes()
         kind = _kind(data)
         if kind in kinds:
@@ -133,6 +135,19 @@ def _loose(paths: Sequence[Path]) -> Evidence:
             da="En plan alene siger intet om en lodtrækning. Giv også resultatfilen eller logbogen.",
         )
     return Evidence(name=paths[0].name, record=kinds.get("record"), ledger=kinds.get("ledger"), plan=kinds.get("plan"))
+
+
+_OTHER = (".html", ".yaml", ".yml", ".csv", ".xlsx", ".pdf", ".db", ".txt", ".md")
+
+
+def _neither(path: Path) -> UsageError:
+    return UsageError(
+        f"{path.name} is neither a record nor a ledger, so there is nothing in it to redo. Give record.json, ledger.jsonl or "
+        "the trial's folder.",
+        {"file": str(path)},
+        da=f"{path.name} er hverken en resultatfil eller en logbog, så der er intet i den at gøre efter. Angiv record.json, "
+        "ledger.jsonl eller forsøgets mappe.",
+    )
 
 
 def _kind(data: bytes) -> str:

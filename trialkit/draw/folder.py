@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,6 +48,8 @@ from trialkit.draw.verify import Verdict, verify_ledger
 from trialkit.draw.witness import is_signed
 from trialkit.errors import DrawError
 
+Moment = datetime | Callable[[], datetime]
+
 PATIENCE: Final = 30.0  # seconds to wait while another process makes its step
 
 _LEFT: Final = re.compile(r"\.(ledger\.jsonl|protocol(\.[0-9a-f]{16})?\.json|record\.(json|pending))\.[a-z0-9_]{8}")
@@ -55,7 +57,11 @@ _LEFT: Final = re.compile(r"\.(ledger\.jsonl|protocol(\.[0-9a-f]{16})?\.json|rec
 
 @dataclass(frozen=True)
 class DrawFolder:
-    """``draws/<draw_id>/`` of a trial.  Every step takes the moment it happens at; nothing here reads a clock."""
+    """``draws/<draw_id>/`` of a trial.
+
+    Every step takes the moment it happens at, or a clock to read once no other process is at work: a step that waited
+    for another did not happen before it.
+    """
 
     path: Path
 
@@ -140,7 +146,7 @@ class DrawFolder:
             body = {"draw_id": self.draw_id, "entropy_time": comes, "protocol_hash": digest(protocol)}
             return self._append("commit", body, moment)
 
-    def witness(self, signed: Mapping[str, str], moment: datetime) -> str:
+    def witness(self, signed: Mapping[str, str], moment: Moment) -> str:
         """Enter a witness's signature: ``name, stage, hash, head, time, signature``; the ledger's new head.
 
         Raises
@@ -149,12 +155,13 @@ class DrawFolder:
             ``E_SIGNATURE``: not a listed witness, or not her signature of what stands in the ledger.
         """
         with self._alone():
+            moment = _read(moment)
             keys = {one["name"]: one["public_key"] for one in self.protocol["witnesses"]}
             if signed["name"] not in keys or not is_signed(signed, keys[signed["name"]]):
                 raise unsigned(signed["name"], sorted(keys))
             return self._append("witness", dict(signed), moment)
 
-    def open(self, source: int, value: str, moment: datetime) -> str:
+    def open(self, source: int, value: str, moment: Moment) -> str:
         """Enter dice (joined by commas) or a sealed secret into the ledger; the ledger's new head.
 
         Raises
@@ -164,12 +171,13 @@ class DrawFolder:
             the secret is another, ``E_REROLL`` if other dice of this source stand there already.
         """
         with self._alone():
+            moment = _read(moment)
             _check_opening(self.protocol, source, value)
             if self.opened().get(source, value) != value:
                 raise opened_otherwise(source)
             return self._append("open", {"source": str(source), "value": value}, moment)
 
-    def void(self, reason: str, moment: datetime) -> str:
+    def void(self, reason: str, moment: Moment) -> str:
         """Withdraw the commitment before the chance is knowable; the ledger's new head.
 
         Raises
@@ -178,11 +186,12 @@ class DrawFolder:
             ``E_REROLL``: the chance is or could be known, somebody has been assigned, or the draw is made.
         """
         with self._alone():
-            if self._read("record.pending"):
+            moment = _read(moment)
+            if self._read("record.pending") or self.story().drawn:
                 raise drawn_already(self.draw_id)
             return self._append("void", {"protocol_hash": digest(self.protocol), "reason": reason}, moment)
 
-    def draw(self, evidence: Sequence[Mapping[str, Any]], moment: datetime) -> Draw:
+    def draw(self, evidence: Sequence[Mapping[str, Any]], moment: Moment) -> Draw:
         """Make the official draw, once; the same call again finishes one that a dying process left unfinished.
 
         Raises
@@ -194,6 +203,7 @@ class DrawFolder:
             never entered; and whatever is wrong with the evidence.
         """
         with self._alone():
+            moment = _read(moment)
             if finished := self._finish():
                 return finished
             story = self.story()
@@ -215,7 +225,7 @@ class DrawFolder:
         """Whether a draw was begun and not finished; `draw` then finishes that one, with its own evidence."""
         return bool(self._read("record.pending"))
 
-    def assign(self, unit: str, stratum: str, evidence: Sequence[Mapping[str, Any]], moment: datetime) -> str:
+    def assign(self, unit: str, stratum: str, evidence: Sequence[Mapping[str, Any]], moment: Moment) -> str:
         """The next label of a sequential design's stratum, entered for ``unit``.
 
         Raises
@@ -226,6 +236,7 @@ class DrawFolder:
         """
         unit = nfc(unit)
         with self._alone():
+            moment = _read(moment)
             story, protocol = self.story(), self.protocol
             if story.in_time(stamp(moment)):
                 raise too_early(story.entropy_time, moment)
@@ -238,7 +249,7 @@ class DrawFolder:
             self._append("assign", body, moment)
             return label
 
-    def give_up(self, unit: str, moment: datetime) -> dict[str, Any]:
+    def give_up(self, unit: str, moment: Moment) -> dict[str, Any]:
         """``unit`` gives its place up in a drawn lottery; the next in the order of lots, noted in the ledger.
 
         Raises
@@ -247,6 +258,7 @@ class DrawFolder:
             ``E_ASSIGN``: ``unit`` holds no place, or nobody waits.
         """
         with self._alone():
+            moment = _read(moment)
             if not self.record_bytes:
                 raise not_drawn(self.draw_id)
             order = sorted(parse(self.record_bytes)["result"]["allocation"], key=lambda one: int(one["position"]))
@@ -260,9 +272,10 @@ class DrawFolder:
             self._append("note", {"text": f"{_PLACE}{nfc(unit)} -> {following['id']}"}, moment)
             return following
 
-    def note(self, text: str, moment: datetime) -> str:
+    def note(self, text: str, moment: Moment) -> str:
         """A note in the ledger; the new head."""
         with self._alone():
+            moment = _read(moment)
             return self._append("note", {"text": text}, moment)
 
     def verify(self, *, head: str | None = None, bls: bool = True) -> Verdict:
@@ -367,6 +380,10 @@ def _entries(data: bytes) -> list[Entry]:
         grown = bool(known) and data.startswith(known)
         _last = data, read_on(found, data[len(known) :]) if grown else read(data)
     return list(_last[1])
+
+
+def _read(moment: Moment) -> datetime:
+    return moment() if callable(moment) else moment
 
 
 _PLACE: Final = "place: "

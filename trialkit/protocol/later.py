@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 _LATER: Final = {
     "funnels": ("steps from offer to completion", "trin fra tilbud til gennemført forløb"),
     "deliveries": ("what each unit owes, and when", "hvad hver enhed skal aflevere, og hvornår"),
-    "interruptions": ("days that are marked in the data", "dage, der markeres i data"),
     "eligible_families": ("how units choose families", "hvordan enhederne udvælger familier"),
     "teams": ("staff who see several families", "medarbejdere, der følger flere familier"),
     "plan": ("each family's action plan", "familiehandleplanen"),

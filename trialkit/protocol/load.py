@@ -17,7 +17,7 @@ from trialkit.protocol.reading import LARGEST, decoded, read
 _LOOKS = 4  # a repaired fault may hide another; so many times the draft is read again
 
 
-def load(path: Path) -> Protocol:
+def load(path: Path | str) -> Protocol:
     """The protocol of a draft file, or of the ``draft.yaml`` in a trial's folder.
 
     Raises
@@ -25,6 +25,7 @@ def load(path: Path) -> Protocol:
     ProtocolError
         Every fault found, each with file, line, column and the corrected line (``facts["faults"]``).
     """
+    path = Path(path)
     path = path / "draft.yaml" if path.is_dir() else path
     try:
         with path.open("rb") as file:

@@ -57,12 +57,16 @@ OrUnknown = Annotated[
 ]  # what nobody knows yet is written `unknown`
 
 
+Encoding = Literal["utf-8", "windows-1252"]  # Danish Excel saves CSV as windows-1252
+
+
 class JoinedWith(Part):
     """A second list joined to the units, one row per unit."""
 
     file: FileName
     on: Name  # the column both lists have
     columns: tuple[Name, ...] = Field(min_length=1)  # what is taken over
+    encoding: Encoding | None = None  # of a CSV file that is not UTF-8
 
 
 class Population(Part):
@@ -73,6 +77,7 @@ class Population(Part):
     file: FileName | None = None  # CSV or XLSX; {round} stands for the round of the draw
     created: Literal["on_arrival", "from_list"] | None = None
     where: RuleText | None = None  # which rows count
+    encoding: Encoding | None = None  # of a CSV file that is not UTF-8
     id: Name | None = None  # the column with the unit's id
     name: Name | None = None  # the column with its name
     size: Name | None = None  # the column with how many people it has

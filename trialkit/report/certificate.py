@@ -71,9 +71,11 @@ def certificate(
             code="E_SCHEMA",
         )
     hashed = digest(record)
+    waiting = _awaits_witnesses(verdict, drawn.protocol, ledger)
     values = {
         **masthead(drawn, plan, case),
-        "status": headline(verdict, lang),
+        "status": texts(lang)["certificate"]["awaiting"] if waiting else headline(verdict, lang),
+        "waiting": waiting,
         "confirmed": verdict.confirmed and not verdict.failure,
         "found": _found(verdict, lang),
         "alone": not ledger,
@@ -109,6 +111,17 @@ def masthead(drawn: Drawn, plan: Mapping[str, Any] | None, case: Mapping[str, An
         "synthetic": bool(promised.get("synthetic") or (plan or {}).get("synthetic") or filed.get("synthetic")),
         "outside": listing(sorted(outside(plan), key=danish_key), drawn.lang),
     }
+
+
+def _awaits_witnesses(verdict: Verdict, protocol: Mapping[str, Any], ledger: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether nothing is missing but that the witnesses sign the record: the minutes after every draw."""
+    if verdict.failure != "E_QUORUM" or not ledger:
+        return False
+    drawn = [place for place, entry in enumerate(ledger) if entry["type"] == "draw"]
+    before = {entry["body"]["name"] for entry in ledger[: drawn[0]] if entry["type"] == "witness"} if drawn else set()
+    after = {entry["body"]["name"] for entry in ledger if entry["body"].get("stage") == "draw"}
+    quorum: int = protocol["quorum"]
+    return len(before) >= quorum > len(after)
 
 
 def _found(verdict: Verdict, lang: Lang) -> list[tuple[str, str]]:

@@ -54,7 +54,8 @@ def _decimal(x: float | Fraction | Decimal) -> Decimal:
     if isinstance(x, Fraction):
         return Decimal(x.numerator) / Decimal(x.denominator)
     if isinstance(x, float):
-        return Decimal(repr(x)).to_integral_value() if x.is_integer() else Decimal(repr(x))
+        shortest = Decimal(repr(float(x)))  # numpy's own floats name their type
+        return shortest.to_integral_value() if x.is_integer() else shortest
     return Decimal(x) if isinstance(x, (int, Decimal)) else Decimal(repr(float(x)))
 
 
