@@ -153,6 +153,20 @@ def test_what_has_no_answer_is_refused(options, words):
         bootstrapped(made(10), **options)
 
 
+def test_outcomes_without_any_error_are_refused():
+    d = made(12)
+    with pytest.raises(EstimateError, match="nothing unexplained"):
+        wild_bootstrap(np.zeros(d["y"].size), {"z": d["z"]}, "z", clusters=d["cluster"], unit="1", signs="rademacher")
+
+
+def test_thousands_of_clusters_are_drawn_and_not_counted():
+    rng = np.random.default_rng(1)
+    z, y = np.tile([0.0, 1.0], 1000), rng.normal(size=2000)
+    found = wild_bootstrap(y, {"z": z}, "z", clusters=np.arange(2000), unit="1", draws=99, rng=rng, interval=False)
+    assert found.signs == "rademacher"
+    assert 0 < found.p_value <= 1
+
+
 def test_an_unknown_column_is_refused():
     d = made(11)
     with pytest.raises(EstimateError, match="no column 'q'"):

@@ -81,6 +81,8 @@ def wild_bootstrap(
 ) -> WildBootstrap:
     """Test one coefficient with the hypothesis imposed, t by CR1.
 
+    With very few treated (or very few other) clusters it hardly ever rejects; use `randomization_test` there.
+
     Parameters
     ----------
     outcome : (n,) float, in `unit`
@@ -122,7 +124,7 @@ def wild_bootstrap(
     assert given.clusters is not None
     groups = int(given.clusters.max()) + 1
     chosen: Signs = signs or ("webb" if groups < WEBB_BELOW else "rademacher")
-    exact = chosen == "rademacher" and 2.0**groups <= draws
+    exact = chosen == "rademacher" and 2**groups <= draws
     if not exact and rng is None:
         raise _no_generator(draws)
     tested = Tested.of(given, term)
@@ -157,15 +159,17 @@ def wild_bootstrap(
 class Tested:
     """One coefficient, with what a draw needs, under the hypothesis that it is 0 and how that moves with the hypothesis.
 
-    ``shift`` (2, G) is the coefficient's change by cluster, c'M x_g'W u_g; ``left`` (2, G, G) row g is what is left of
-    it in cluster g after the draw's own regression.  The first of two is at 0, the second the change per step.
+    ``shift`` (2, G) is the coefficient's change by cluster, c'M x_g'W u_g, and ``score`` (2, G, k) is x_g'W u_g; the
+    first of two is at 0, the second the change per step.  ``pull`` (G, k) c'M x_g'W x_g is what a cluster loses of its
+    shift to the draw's own regression.
     """
 
     value: float
     std_error: float
     factor: float
     shift: Floats
-    left: Floats
+    score: Floats
+    pull: Floats
 
     @classmethod
     def of(cls, given: Columns, term: str) -> Tested:
@@ -184,16 +188,22 @@ class Tested:
         assert given.clusters is not None
         sums = Clustered.of(fit, given.clusters)
         variance = float(covariance(fit, "CR1", sums)[place, place])
+        _check_varies(variance, term)
         turned = back[place]
         restricted = [_without(column, given, place) for column in (given.outcome, -given.values[:, place])]
         scores = [Clustered.of(_with(fit, column), given.clusters).scores("CR0") for column in restricted]
         own = sums.gram[:, sums.own, : fit.k]  # (G, k, k) x'Wx by cluster
-        shift = np.stack([score @ turned for score in scores])
-        lost = np.stack([np.einsum("k,gkl,hl->gh", turned, own, score) for score in scores])
-        left = np.stack([np.diag(row) for row in shift]) - lost
+        score = np.stack(scores)
         groups = len(sums.gram)
         factor = groups / (groups - 1) * (fit.n - 1) / (fit.n - fit.k)
-        return cls(value=float(coefficients[place]), std_error=sqrt(variance), factor=factor, shift=shift, left=left)
+        return cls(
+            value=float(coefficients[place]),
+            std_error=sqrt(variance),
+            factor=factor,
+            shift=score @ turned,
+            score=score,
+            pull=own @ turned,
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -211,7 +221,7 @@ class Draws:
         tops, spreads = [], []
         for v in chunks:
             tops.append(tested.shift @ v.T)
-            a, b = v @ tested.left[0].T, v @ tested.left[1].T
+            a, b = (v * tested.shift[at] - v @ tested.score[at] @ tested.pull.T for at in (0, 1))
             products = [np.einsum("bg,bg->b", *pair) for pair in ((a, a), (a, b), (b, b))]
             spreads.append(np.stack([products[0], 2 * products[1], products[2]]) * tested.factor)
         return cls(tested=tested, exact=exact, top=np.hstack(tops), spread=np.hstack(spreads))
@@ -293,6 +303,17 @@ def _halved(rejected: Callable[[float], bool], inner: float, outer: float) -> fl
         middle = (inner + outer) / 2
         inner, outer = (inner, middle) if rejected(middle) else (middle, outer)
     return outer
+
+
+def _check_varies(variance: float, term: str) -> None:
+    if not variance > 0:
+        raise EstimateError(
+            f"The regression leaves nothing unexplained, so {term!r} has no error and signs of residuals change "
+            "nothing. Check the columns: one of them may be the outcome.",
+            {"term": term},
+            da=f"Regressionen efterlader intet uforklaret, så {term!r} har ingen usikkerhed, og skiftende fortegn "
+            "ændrer intet. Tjek kolonnerne: en af dem kan være selve udfaldet.",
+        )
 
 
 def _no_generator(draws: int) -> EstimateError:
