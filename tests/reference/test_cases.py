@@ -14,6 +14,7 @@ import pytest
 
 from tests.reference.balance_cases import covariate_balance
 from tests.reference.design_based_cases import design_based
+from tests.reference.did_cases import difference_in_differences
 from tests.reference.many_cases import multiple_testing
 from tests.reference.missing_cases import missing_outcomes
 from tests.reference.mixed_cases import MIXED
@@ -24,6 +25,7 @@ RUN = {
     "a_estimatr": design_based,
     "b_randomization_inference": randomization_inference,
     "c_staggered": staggered_rollout,
+    "d_did_fixest": difference_in_differences,
     "e_balance": covariate_balance,
     "f_multiple_testing": multiple_testing,
     "g_attrition": missing_outcomes,
@@ -32,7 +34,7 @@ RUN = {
 
 # Families whose estimators come with later stages; each leaves this list when its runner stands in RUN.
 LATER = {
-    "d_did_fixest", "h_assignment_designs",
+    "h_assignment_designs",
     "cluster_robust_lm", "cluster_summary_parallel", "gee_binomial", "gee_cpm_binomial", "gee_cpm_gaussian",
     "gee_cpm_poisson", "gee_gaussian", "gee_nested_exchangeable", "gee_poisson", "glmm_binomial", "glmm_poisson",
     "power_grid", "power_published", "published", "thompson_within_period",
