@@ -7,11 +7,14 @@ from itertools import product
 from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trialkit.estimate.cells import Floats
 
 Kind = Literal["variances", "intercept and slope", "decay"]
 NOTHING: Final = 1e-9  # a component below this share of the residual variance is 0: nothing of it can be seen
+
+CORRELATIONS: Final = (0.01, 0.2, 0.5, 0.8, 0.95, 0.99)  # of neighbouring periods, to start a decay from
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -81,17 +84,22 @@ class Structure:
         return t * r**lag, np.stack([r**lag, t * once], axis=1), bend
 
     def grid(self, mean_weight: float) -> Floats:
-        """(g, k) roots to start from, on the scale of rows with this weight."""
+        """(g, k) roots to start from, on the scale of rows with this weight; ``families`` says which are rivals."""
         k = len(self.names)
         if self.kind == "decay":
-            sizes, turns = np.array([0.01, 0.06, 0.3, 1.5, 6]), np.arccos(np.sqrt([0.15, 0.5, 0.8, 0.95, 0.99]))
-            return np.array([(np.sqrt(s / mean_weight), turn) for s, turn in product(sizes, turns)])
+            sizes, turns = np.geomspace(0.004, 6, 6), np.arccos(np.sqrt(CORRELATIONS))
+            return np.array([(np.sqrt(s / mean_weight), turn) for turn, s in product(turns, sizes)])
         if self.kind == "intercept and slope":
             roots, turns = np.sqrt([0.02, 0.2, 1.5]), np.array([-0.7, 0.0, 0.7])
             rows = [(a, b * c, c * np.sqrt(1 - b * b)) for a, b, c in product(roots, turns, roots)]
             return np.asarray(rows, np.float64) / float(np.sqrt(mean_weight))
         sizes = {1: np.geomspace(1e-3, 30, 10), 2: np.geomspace(3e-3, 6, 5)}.get(k, np.geomspace(0.01, 3, 4))
         return np.array(list(product(np.sqrt(sizes / mean_weight), repeat=k)))
+
+    def families(self, n_starts: int) -> NDArray[np.intp]:
+        """(g,) the family of each start: only the best of a family is followed, and a decay has one per correlation."""
+        starts = np.arange(n_starts)
+        return starts * len(CORRELATIONS) // n_starts if self.kind == "decay" else starts
 
     def settled(self, ratios: Floats, mean_weight: float) -> Floats:
         """The ratios with those on their boundary put exactly there."""
@@ -118,24 +126,27 @@ class Structure:
     def free(self, ratios: Floats, mean_weight: float) -> Floats:
         """(f, k) directions in which one data set's ratios (k,) can move; fewer than k where the fit is singular."""
         identity = np.eye(len(ratios))
-        if self.kind == "intercept and slope":
-            if not self._flat(ratios[None], mean_weight)[0]:
-                return identity
+        boundary = self.boundary(ratios[None], mean_weight)[0]
+        if self.kind == "intercept and slope" and boundary.any():
             return ratios[None] if ratios.any() else identity[:0]
+        if self.kind == "decay" and boundary[0]:
+            return identity[:0]
+        return np.asarray(identity[~boundary], np.float64)
+
+    def boundary(self, ratios: Floats, mean_weight: float) -> NDArray[np.bool_]:
+        """(d, k) bool: the ratio is on its boundary and fixed there."""
+        found = ratios == 0
+        if self.kind == "intercept and slope":
+            gone = found[:, 0] | found[:, 2]
+            found[:, 1] = ~gone & self._flat(ratios, mean_weight)
         if self.kind == "decay":
-            if ratios[0] == 0:
-                return identity[:0]
-            return identity if 0 < ratios[1] < 1 else identity[:1]
-        return identity[ratios > 0]
+            found[:, 1] = ~found[:, 0] & ((ratios[:, 1] == 0) | (ratios[:, 1] == 1))
+        return np.asarray(found, np.bool_)
 
     def on_boundary(self, ratios: Floats, mean_weight: float) -> tuple[str, ...]:
         """Names of what one data set's fit (k,) has on its boundary."""
-        if self.kind == "intercept and slope":
-            gone = tuple(self.names[k] for k in (0, 2) if ratios[k] == 0)
-            return gone or ((self.names[1],) if self._flat(ratios[None], mean_weight)[0] else ())
-        if self.kind == "decay":
-            return self.names[:1] if ratios[0] == 0 else () if 0 < ratios[1] < 1 else self.names[1:]
-        return tuple(name for name, ratio in zip(self.names, ratios, strict=True) if ratio == 0)
+        flags = self.boundary(ratios[None], mean_weight)[0]
+        return tuple(name for name, flag in zip(self.names, flags, strict=True) if flag)
 
 
 __all__ = ["Kind", "Structure"]

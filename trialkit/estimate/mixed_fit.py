@@ -212,7 +212,7 @@ def fitted_ratios(likelihood: Likelihood, *, by: Criterion, starts: int = 4) -> 
         [level_of(*likelihood.level(np.broadcast_to(likelihood.structure.ratios(root[None])[0], (d, len(root)))),
                   n_rows=n, by=by) for root in roots], axis=1,
     )  # fmt: skip
-    best = np.argsort(heights, axis=1, kind="stable")[:, :starts]
+    best = _rivals(heights, likelihood.structure.families(len(roots)), starts)
     repeated = np.repeat(np.arange(d), best.shape[1])
     found, value, settled = newton(likelihood.of(repeated), roots[best.ravel()], by=by)
     value = np.where(settled, value, np.inf).reshape(d, -1)
@@ -227,6 +227,14 @@ def fitted_ratios(likelihood: Likelihood, *, by: Criterion, starts: int = 4) -> 
         )
     chosen = found.reshape(d, best.shape[1], -1)[np.arange(d), value.argmin(axis=1)]
     return likelihood.structure.settled(likelihood.structure.ratios(chosen), likelihood.sums.mean_weight)
+
+
+def _rivals(heights: Floats, families: Ints, starts: int) -> Ints:
+    """(d, s) the best point of each of the best families."""
+    each = [np.flatnonzero(families == family) for family in np.unique(families)]
+    winner = np.stack([points[heights[:, points].argmin(axis=1)] for points in each], axis=1)
+    order = np.argsort(np.take_along_axis(heights, winner, axis=1), axis=1, kind="stable")[:, :starts]
+    return np.take_along_axis(winner, order, axis=1)
 
 
 def newton(likelihood: Likelihood, roots: Floats, *, by: Criterion) -> tuple[Floats, Floats, np.ndarray]:

@@ -1,0 +1,98 @@
+"""One variance ratio for thousands of data sets: the restricted likelihood in its eigenbasis, Newton in a bracket.
+
+With S = W - WX(X'WX)^-1X'W and Z'SZ = Q diag(delta) Q', h = Q'Z'Sy,
+    y'Py = y'Sy - sum h^2 lambda / (1 + lambda delta),   log|V| + log|X'V^-1X| = const + sum log(1 + lambda delta),
+so that a data set is its h^2 and y'Sy: one factorization serves all of them.  ML has the eigenvalues of Z'WZ in the
+logarithms.  Patterson & Thompson (1971), doi:10.1093/biomet/58.3.545.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from trialkit.estimate.cells import Floats, Ints, Sums
+from trialkit.estimate.covariances import NOTHING
+from trialkit.estimate.mixed_fit import Criterion
+
+POINTS: Final = 24
+STEPS: Final = 60
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Spectrum:
+    """Criterion of one ratio: squares (d, e) over eigenvalues (e,), y'Sy (d,), and the eigenvalues in the logarithms."""
+
+    squares: Floats
+    rest: Floats
+    delta: Floats
+    logs: Floats
+    free: int
+
+    @classmethod
+    def of(cls, sums: Sums, by: Criterion) -> Spectrum:
+        """One slot per cluster."""
+        a, sizes = sums.a[:, 0], sums.m[:, 0, 0]
+        inverse = np.linalg.inv(sums.xx)
+        start = sums.xy @ inverse
+        delta, q = np.linalg.eigh(np.diag(sizes) - a @ inverse @ a.T)
+        delta = np.maximum(delta, 0)
+        h = (sums.b[:, :, 0] - start @ a.T) @ q
+        logs, free = (delta, sums.n_rows - len(inverse)) if by == "REML" else (sizes, sums.n_rows)
+        return cls(squares=h**2, rest=sums.yy - (start * sums.xy).sum(axis=1), delta=delta, logs=logs, free=free)
+
+    def heights(self, grid: Floats) -> Floats:
+        """(d, g) the criterion on a shared grid."""
+        left = self.rest[:, None] - self.squares @ (grid / (1 + self.delta[:, None] * grid))
+        return np.asarray(np.log1p(self.logs[:, None] * grid).sum(axis=0) + self.free * np.log(left), np.float64)
+
+    def slopes(self, ratio: Floats, sets: Ints) -> tuple[Floats, Floats]:
+        """First and second derivative of the criterion at one ratio (d,) per data set."""
+        one = 1 / (1 + ratio[:, None] * self.delta)
+        squares = self.squares[sets] * one
+        left = self.rest[sets] - ratio * squares.sum(axis=1)
+        squares *= one
+        first = squares.sum(axis=1) / left
+        second = 2 * np.einsum("de,de,e->d", squares, one, self.delta) / left
+        share = self.logs / (1 + ratio[:, None] * self.logs)
+        log1, log2 = share.sum(axis=1), -np.einsum("de,de->d", share, share)
+        return log1 - self.free * first, log2 + self.free * (second - first**2)
+
+
+def one_ratio(sums: Sums, *, by: Criterion) -> Floats:
+    """(d, 1) the best ratio of each data set: the best of a grid, then Newton between its neighbours."""
+    spectrum = Spectrum.of(sums, by)
+    scale = float(sums.m[:, 0, 0].mean())
+    grid = np.r_[0.0, np.geomspace(0.01, 1e4, POINTS)] / scale
+    best = spectrum.heights(grid).argmin(axis=1)
+    found: Floats = np.asarray(grid[best], np.float64)
+    slope = spectrum.slopes(found, np.arange(len(found)))[0]
+    low = np.where(slope < 0, found, grid[np.maximum(best - 1, 0)])
+    high = np.where(slope < 0, np.where(best == POINTS, np.inf, grid[np.minimum(best + 1, POINTS)]), found)
+    inside = np.flatnonzero((best > 0) | (slope < 0))
+    found[inside] = _between(spectrum, inside, found[inside], low[inside], high[inside])
+    found[found <= NOTHING / sums.mean_weight] = 0
+    return np.asarray(found[:, None], np.float64)
+
+
+def _between(spectrum: Spectrum, sets: Ints, ratio: Floats, low: Floats, high: Floats) -> Floats:
+    """Where the slope vanishes: Newton steps, halving the bracket where one would leave it."""
+    ratio, todo = np.array(ratio, np.float64), np.arange(len(ratio))
+    for _ in range(STEPS):
+        slope, curve = spectrum.slopes(ratio[todo], sets[todo])
+        here = ratio[todo]
+        low[todo], high[todo] = np.where(slope < 0, here, low[todo]), np.where(slope < 0, high[todo], here)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            step = here - slope / curve
+        middle = np.where(np.isinf(high[todo]), 10 * here, (low[todo] + high[todo]) / 2)
+        steady = (curve > 0) & (step > low[todo]) & (step < high[todo])
+        ratio[todo] = np.where(steady, step, middle)
+        todo = todo[np.abs(ratio[todo] - here) > 1e-10 * (here + 1e-12)]
+        if not todo.size:
+            break
+    return ratio
+
+
+__all__ = ["Spectrum", "one_ratio"]
