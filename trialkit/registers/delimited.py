@@ -161,11 +161,11 @@ def _undecodable(file: str, data: bytes, place: int, codec: str) -> Exception:
         file,
         "E_ENCODING",
         f"The bytes here are not {codec}, so letters such as æ, ø and å cannot be read. Read as Windows-1252 they "
-        f'say "{masked(word)[:60]}": if that is right, name the encoding (in a draft: encoding: windows-1252). If not, '
-        "the file is damaged or in another encoding: save it again as CSV UTF-8.",
+        f'say "{masked(word)[:60]}": if that is right, name the encoding (in a draft encoding: windows-1252, '
+        "on the command line --encoding cp1252). If not, the file is damaged or in another encoding: save it as CSV UTF-8.",
         f"Bytene her er ikke {codec}, så bogstaver som æ, ø og å kan ikke læses. Læst som Windows-1252 står der "
-        f'"{masked(word)[:60]}": er det rigtigt, så angiv tegnsættet (i udkastet: encoding: windows-1252). Ellers er '
-        "filen beskadiget eller i et andet tegnsæt: gem den igen som CSV UTF-8.",
+        f'"{masked(word)[:60]}": er det rigtigt, så angiv tegnsættet (i udkastet encoding: windows-1252, '
+        "på kommandolinjen --encoding cp1252). Ellers er filen beskadiget eller i et andet tegnsæt: gem den som CSV UTF-8.",
         line=data.count(b"\n", 0, place) + 1,
         column=len(before),
     )
