@@ -1,0 +1,136 @@
+"""W3: stepped-wedge power, 24 clusters x 5 periods x 20 persons, 10,000 data sets by REML.
+
+Peers fit one data set at a time on the first few data sets and are scaled: statsmodels MixedLM, and feasible least
+squares with moment estimates as a careful user writes it in numpy.  The data are synthetic.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.timing import Contestant, Timed, interleaved, peak_mib, verdict
+from trialkit.estimate.mixed import Df
+from trialkit.estimate.mixed_many import ManyFits, many_mixed_models
+from trialkit.estimate.wedge import TREATED, columns
+
+Floats = NDArray[np.float64]
+
+SETS, BY_MIXEDLM, BY_GLS = 10_000, 20, 500  # peers cost in proportion; they fit fewer data sets and are scaled
+CLUSTERS, PERIODS, PERSONS = 24, 5, 20
+CLUSTER = np.repeat(np.arange(CLUSTERS), PERIODS * PERSONS)
+PERIOD = np.tile(np.repeat(np.arange(PERIODS), PERSONS), CLUSTERS)
+START = 1 + np.arange(CLUSTERS) // (CLUSTERS // (PERIODS - 1))
+FIXED = columns(np.maximum(PERIOD - START[CLUSTER] + 1, 0), PERIOD)
+X = np.column_stack([np.ones(len(PERIOD)), *FIXED.values()])
+EFFECT = 1 + list(FIXED).index(TREATED)
+
+# Dense-grid REML on the generated data.
+TRUSTED = {"estimate": [0.10942206, 0.18876125, 0.18907938], "std_error": [0.07167802, 0.0701237, 0.07097604]}
+SEVENTH = {"estimate": 0.14303586, "std_error": 0.06572368, "ratio": 0.01387203}
+SHARE_BELOW_05 = 0.8091
+
+
+def generated(sets: int = SETS) -> Floats:
+    """(sets, 2400) outcomes; fewer are the first of more."""
+    rng, of_cluster = (np.random.Generator(np.random.PCG64([20260101, 3, part])) for part in (0, 1))
+    y = rng.standard_normal((sets, CLUSTERS, PERIODS, PERSONS))
+    y += of_cluster.standard_normal((sets, CLUSTERS, 1, 1)) * 0.25
+    treated = np.arange(PERIODS) >= START[:, None]
+    y += (np.array([0.0, 0.1, 0.15, 0.25, 0.3]) + 0.2 * treated)[None, :, :, None]
+    return y.reshape(sets, -1)
+
+
+def loaded(path: Path) -> Floats:
+    """The same from a file with ``y`` (sets, 24, 5, 20)."""
+    with np.load(path) as found:
+        return np.ascontiguousarray(found["y"], np.float64).reshape(len(found["y"]), -1)
+
+
+def ours(y: Floats, df: Df) -> ManyFits:
+    """Ours, all data sets in one call."""
+    return many_mixed_models(y, FIXED, contrast=TREATED, clusters=CLUSTER, random="cluster", unit="1", df=df)
+
+
+def by_mixedlm(y: Floats) -> list[float]:
+    """statsmodels, one data set at a time."""
+    from statsmodels.regression.mixed_linear_model import MixedLM
+
+    found = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for one in y:
+            found.append(float(MixedLM(one, X, groups=CLUSTER).fit(reml=True).params[EFFECT]))
+    return found
+
+
+def by_gls(y: Floats) -> list[float]:
+    """Feasible least squares from moment estimates of the two variances, on cell means; not the REML answer."""
+    cell = X.reshape(CLUSTERS * PERIODS, PERSONS, -1)[:, 0]
+    blocks, found = cell.reshape(CLUSTERS, PERIODS, -1), []
+    for one in y.reshape(len(y), CLUSTERS, PERIODS, PERSONS):
+        means, s2 = one.mean(axis=2), one.var(axis=2, ddof=1).mean()
+        left = (means.ravel() - cell @ np.linalg.lstsq(cell, means.ravel(), rcond=None)[0]).reshape(CLUSTERS, PERIODS)
+        tau2 = max(0.0, left.mean(axis=1).var(ddof=1) - s2 / (PERIODS * PERSONS))
+        v = np.linalg.inv(s2 / PERSONS * np.eye(PERIODS) + tau2)
+        information = np.einsum("ctp,ts,csq->pq", blocks, v, blocks)
+        beta = np.linalg.solve(information, np.einsum("ctp,ts,cs->p", blocks, v, means))
+        found.append(float(beta[EFFECT]))
+    return found
+
+
+def run(data: Path | None, rounds: int) -> list[str]:
+    """Ours and the peers', as lines to print."""
+    y = loaded(data) if data else generated()
+    few, some = y[:BY_MIXEDLM], y[:BY_GLS]
+    answers = [_answer(ours(y, "normal"), by_mixedlm(few), trusted=data is None)]
+    times = interleaved(
+        {
+            "trialkit, normal": Contestant(lambda: ours(y, "normal"), len(y)),
+            "trialkit, Kenward-Roger": Contestant(lambda: ours(y, "Kenward-Roger"), len(y)),
+            "trialkit, simulated and fitted": Contestant(lambda: ours(generated(len(y)), "normal"), len(y)),
+            "statsmodels MixedLM": Contestant(lambda: by_mixedlm(few), len(few)),
+            "loop, feasible least squares": Contestant(lambda: by_gls(some), len(some)),
+        },
+        rounds,
+    )
+    return [
+        f"{len(y):,} data sets of {len(CLUSTER):,} rows; {rounds} interleaved rounds, medians; MixedLM fitted {len(few)} "
+        f"and the loop {len(some)} data sets, and both are scaled",
+        *answers,
+        *_lines(times, len(y)),
+        f"peak memory {peak_mib():.0f} MiB",
+    ]
+
+
+def _answer(found: ManyFits, theirs: list[float], *, trusted: bool) -> str:
+    """The numbers, beside what they must be; a fast number that is wrong is worth nothing."""
+    away = np.abs(found.estimate[: len(theirs)] - theirs)
+    share = float((found.p_value < 0.05).mean())
+    said = (
+        f"share of p < .05: {share:.4f}; MixedLM's effect differs by more than .0001 in {int((away > 1e-4).sum())} of "
+        f"{len(theirs)} data sets (its optimizer stops at other places)"
+    )
+    if not trusted:
+        return said
+    np.testing.assert_allclose(found.estimate[:3], TRUSTED["estimate"], atol=1e-8)
+    np.testing.assert_allclose(found.std_error[:3], TRUSTED["std_error"], atol=1e-8)
+    ratio = found.components["cluster"][6] / found.components["residual"][6]
+    seventh = [found.estimate[6], found.std_error[6], ratio]
+    np.testing.assert_allclose(seventh, list(SEVENTH.values()), atol=1e-8)
+    assert abs(share - SHARE_BELOW_05) < 5e-5, share
+    return f"{said}; all as the dense grid has them"
+
+
+def _lines(times: dict[str, Timed], sets: int) -> list[str]:
+    plain, adjusted, simulated, mixedlm, loop = times.values()
+    return [
+        plain.line(sets),
+        adjusted.line(sets, f"CPU ratio to normal {verdict(adjusted.over(plain), at_most=5)}"),
+        simulated.line(sets),
+        mixedlm.line(sets, f"CPU ratio {verdict(mixedlm.over(plain), at_least=5_000)}"),
+        loop.line(sets, f"CPU ratio {loop.over(plain):.0f}x"),
+    ]
