@@ -184,7 +184,7 @@ def cluster_autocorrelation(
     ----------
     Hooper, Teerenstra, de Hoop and Eldridge (2016), doi:10.1002/sim.7028 (the model); Searle, Casella and McCulloch
     (1992), Variance Components, section 4.7 (unweighted means); Weerahandi (1993), doi:10.1080/01621459.1993.10476355,
-    and Burdick, Borror and Montgomery (2005), doi:10.1137/1.9780898717747 (generalized intervals).
+    and Burdick, Borror and Montgomery (2005), Design and Analysis of Gauge R&R Studies (generalized intervals).
     """
     mean, size = panel.value, panel.denominator
     if min(mean.shape) < 2 or not np.isfinite(mean).all():
