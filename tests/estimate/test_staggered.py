@@ -25,7 +25,7 @@ from trialkit.estimate.drawn import Drawn
 from trialkit.estimate.event_study import contrasts, event_times, weights
 from trialkit.estimate.rollout_lot import staggered_by_lot
 from trialkit.estimate.rollout_test import StaggeredContrast, items_of
-from trialkit.estimate.staggered import staggered, staggered_event_study
+from trialkit.estimate.staggered import staggered, staggered_event_study, without_periods
 from trialkit.panel import Panel
 from trialkit.units import Unit, Units
 
@@ -365,3 +365,28 @@ def test_counts_per_child_weigh_units_by_their_children() -> None:
     assert counts(panel, per="child").mean(axis=0) == pytest.approx([0.14, 0.14])
     with pytest.raises(EstimateError, match="per"):
         counts(panel, per="place")
+
+
+def test_an_interrupted_month_is_left_out_and_its_starters_start_in_the_next() -> None:
+    y, start, months = outcomes(12), np.repeat([3, 5, 0], 4), np.arange(1.0, 7)
+    wild = y.copy()
+    wild[:, 3] += 50 * rng(1).normal(size=12)
+    ((period, found),) = without_periods(wild, start, months, [4.0], unit="1")
+    keep = months != 4
+    assert period == 4
+    again = staggered(y[:, keep], np.repeat([3, 5, 0], 4), periods=months[keep], unit="1")
+    assert found.estimate.estimate == again.estimate.estimate
+    ((_, moved),) = without_periods(y, start, months, [3.0], unit="1")
+    later = staggered(y[:, months != 3], np.repeat([4, 5, 0], 4), periods=months[months != 3], unit="1")
+    assert moved.estimate.estimate == later.estimate.estimate
+    with pytest.raises(EstimateError, match="period"):
+        without_periods(y, start, months, [9.0], unit="1")
+
+
+def test_an_adjusted_error_of_zero_is_said_and_neymans_is_used() -> None:
+    found = [staggered(outcomes(8, seed), np.repeat([3, 5, 0], [2, 2, 4]), unit="1") for seed in range(20)]
+    zero = [one for one in found if one.std_error_adjusted == 0]
+    assert zero
+    assert all(one.estimate.std_error == one.std_error_neyman > 0 for one in zero)
+    assert all("standard error is 0" in one.summary() for one in zero)
+    assert 0 <= found[0].placebo_p <= 1

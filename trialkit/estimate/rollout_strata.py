@@ -57,8 +57,8 @@ class Stratum:
         c = self.cohorts
         return contrasts(c.starts, c.sizes, weights(c.starts, c.sizes, c.n_periods, estimand), control)
 
-    def part(self, estimand: Estimand, method: Method, beta: float | None) -> Part:
-        """The estimate within the stratum."""
+    def part(self, estimand: Estimand, method: Method, beta: float | None, *, bound: bool = True) -> Part:
+        """The estimate within the stratum; without ``bound`` only what Neyman's error needs."""
         own, c = self.contrasts(estimand, RULES[method].control), self.cohorts
         effect = own.effect[None]
         before = placebos(c.starts, c.n_periods) if method == "all_placebos" else own.before[None]
@@ -69,7 +69,13 @@ class Stratum:
         )
         row = own.effect - np.tensordot(found, before, 1)
         x, spread = (float(c.value(own.before)), float(c.covariance(own.before[None], own.before[None])[0, 0]))
-        return Part(row=row, beta=found, seen=seen_before(c, own.effect), placebo=x, placebo_variance=spread)
+        return Part(
+            row=row,
+            beta=found,
+            seen=seen_before(c, own.effect) if bound else np.zeros(0),
+            placebo=x,
+            placebo_variance=spread,
+        )
 
 
 class Part(NamedTuple):
@@ -121,15 +127,21 @@ class Combined(NamedTuple):
     placebo_error: float
 
 
-def combined(strata: list[Stratum], estimand: Estimand, method: Method, beta: float | None) -> Combined:
-    """Strata weighted by their share of units; their draws are independent."""
+def combined(
+    strata: list[Stratum], estimand: Estimand, method: Method, beta: float | None, *, bound: bool = True
+) -> Combined:
+    """Strata weighted by their share of units; their draws are independent.
+
+    Without ``bound`` the adjusted error is Neyman's.
+    """
     value = neyman = taken = placebo = spread = 0.0
     betas: list[Floats] = []
     for s in strata:
-        part, c, w = s.part(estimand, method, beta), s.cohorts, s.share
+        part, c, w = s.part(estimand, method, beta, bound=bound), s.cohorts, s.share
         value += w * float(c.value(part.row))
         neyman += w**2 * float(c.covariance(part.row[None], part.row[None])[0, 0])
-        taken += w**2 * float(explained(c, part.seen[None], part.seen[None])[0, 0])
+        if bound:
+            taken += w**2 * float(explained(c, part.seen[None], part.seen[None])[0, 0])
         placebo += w * part.placebo
         spread += w**2 * part.placebo_variance
         betas.append(part.beta)

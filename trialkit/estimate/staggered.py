@@ -8,6 +8,7 @@ of units; timing drawn for clusters is estimated on clusters (`trialkit.estimate
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
 from typing import TYPE_CHECKING, Final, Literal
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from trialkit.estimate.cohorts import Floats, Ints, balanced, timing
+from trialkit.estimate.cohorts import Floats, Ints, balanced, timing, unknown
 from trialkit.estimate.event_study import Estimand, EventStudy, event_times
 from trialkit.estimate.result import Estimate
 from trialkit.estimate.rollout_strata import RULES, Combined, Method, Stratum, combined, explained, strata_of
@@ -148,6 +149,44 @@ def staggered(
     )
 
 
+def without_periods(
+    outcome: ArrayLike,
+    start: ArrayLike,
+    periods: ArrayLike,
+    interrupted: Sequence[float],
+    *,
+    unit: str,
+    method: Method = "efficient",
+    strata: ArrayLike | None = None,
+    level: float = 0.95,
+) -> tuple[tuple[float, Staggered], ...]:
+    """How much one interrupted period (a lockdown, a strike) carries: the estimate without each of them in turn.
+
+    A left-out period is a gap: units that started in it count as starting in the next one.
+
+    Returns
+    -------
+    One (period, `Staggered`) pair per interrupted period, in the order given.
+
+    Raises
+    ------
+    EstimateError
+        A period that is not among ``periods``, or as `staggered`.
+    """
+    times, y = np.asarray(periods, np.float64), np.asarray(outcome, np.float64)
+    found = []
+    for period in interrupted:
+        if period not in times:
+            raise unknown("period", f"{period:g}", [f"{time:g}" for time in times])
+        keep = times != period
+        again = staggered(
+            y[:, keep], start, unit=unit, periods=times[keep], method=method, strata=strata, level=level,
+            term=f"average effect without period {period:g}",
+        )  # fmt: skip
+        found.append((float(period), again))
+    return tuple(found)
+
+
 def staggered_event_study(
     outcome: ArrayLike,
     start: ArrayLike,
@@ -218,7 +257,7 @@ def _unadjusted(strata: list[Stratum], estimand: Estimand, df: int, main: Estima
     """beta = 1 with Neyman's error and t(units - cohorts), for the same cohorts."""
     if isinstance(estimand, np.ndarray) or df < 1:
         return None
-    found = combined(strata, estimand, "efficient", 1.0)
+    found = combined(strata, estimand, "efficient", 1.0, bound=False)
     t = found.value / found.neyman if found.neyman > 0 else nan
     reach = float(stats.t.isf((1 - main.level) / 2, df)) * found.neyman
     return Estimate(
@@ -270,4 +309,4 @@ def _notes(found: Combined, strata: list[Stratum], smallest: int) -> tuple[str, 
     return tuple(notes)
 
 
-__all__ = ["SMALL", "Staggered", "staggered", "staggered_event_study"]
+__all__ = ["SMALL", "Staggered", "staggered", "staggered_event_study", "without_periods"]
