@@ -75,6 +75,7 @@ def test_a_gap_in_the_periods_is_no_gap_in_exposure() -> None:
 
 def test_never_is_written_in_many_ways() -> None:
     assert timing([0, nan, inf, 99], None, 3).first.tolist() == [3] * 4
+    assert timing([0, 1, inf], [0, 1, 2], 3).first.tolist() == [0, 1, 3]  # here 0 is the first period
     assert timing(np.array([None, 2], object), None, 3).first.tolist() == [3, 1]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.w4 import TRUSTED, callaway, efficient, generated, memory
 from trialkit.errors import EstimateError
 from trialkit.estimate.callaway import callaway_santanna
 from trialkit.estimate.imputation import imputation
@@ -172,3 +173,20 @@ def test_one_start_is_refused() -> None:
     for refused in (two_way, lambda *a, **k: goodman_bacon(*a)):
         with pytest.raises(EstimateError, match="same period"):
             refused(y, np.full(6, 3), unit="1")
+
+
+def test_never_treated_controls_agree_with_three_python_packages() -> None:
+    """W4's data; diff-diff, differences and moderndid agree on the simple average and its error to 1e-12."""
+    data = generated(1_000)
+    found = callaway_santanna(data.y, data.cohort, unit="1").aggregate("simple").overall
+    value, error, imputed = TRUSTED[1_000]
+    assert found.estimate == pytest.approx(value, abs=1e-11)
+    assert found.std_error == pytest.approx(error, abs=1e-11)
+    assert imputation(data.y, data.cohort, unit="1").estimate == pytest.approx(imputed, abs=1e-10)
+
+
+def test_the_estimators_need_little_memory_beyond_the_data() -> None:
+    """Memory: 20,000 units take less than three times their own size, every estimator alike."""
+    data = generated(20_000)
+    for estimator in (callaway, efficient):
+        assert memory(lambda run=estimator: run(data), data) < 3  # type: ignore[misc]

@@ -36,6 +36,7 @@ ERRORS: dict[str, dict[str, Any]] = {
 def difference_in_differences(case: dict[str, Any], folder: Path) -> None:
     frame = pd.read_csv(folder / case["data"])
     data = wide(frame, unit="i", period="t", start="g", outcome="y")
+    data = data._replace(start=np.where(np.isfinite(data.start), data.start, 0))
     for key, wanted in case["expected"]["did"].items():
         control, base = key.split("_")
         check_did(data, CONTROLS[control], base, wanted)

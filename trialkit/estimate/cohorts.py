@@ -106,8 +106,8 @@ def timing(start: ArrayLike, periods: ArrayLike | None, n_periods: int) -> Timin
     """Starts as columns: the first observed period at or after the start.
 
     Periods are counted by their order, never by subtraction, so a gap in them is no gap in exposure: with periods 1, 2,
-    5 a unit that starts in 4 is treated from 5 on, and its event time there is 0.  0, infinity, nan and None, and any
-    start after the last period, are "not treated within the data".
+    5 a unit that starts in 4 is treated from 5 on, and its event time there is 0.  Infinity, nan and None, any start after
+    the last period, and 0 where the periods begin above 0, are "not treated within the data".
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def timing(start: ArrayLike, periods: ArrayLike | None, n_periods: int) -> Timin
             "sige, hvem der var begyndt. Angiv ét stigende tal pr. kolonne.",
         )
     raw = np.asarray([np.inf if value is None else value for value in np.asarray(start).tolist()], np.float64)
-    never = ~np.isfinite(raw) | (raw == 0)
+    never = ~np.isfinite(raw) | ((raw == 0) & (times[0] > 0))  # 0 is a period like any other where periods hold it
     columns = np.searchsorted(times, np.where(never, np.inf, raw))
     return Timing(columns.astype(np.int64), times)
 
