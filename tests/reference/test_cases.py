@@ -20,6 +20,7 @@ from tests.reference.missing_cases import missing_outcomes
 from tests.reference.mixed_cases import MIXED
 from tests.reference.randomization_cases import randomization_inference
 from tests.reference.staggered_cases import staggered_rollout
+from tests.reference.within_period_cases import within_period
 
 RUN = {
     "a_estimatr": design_based,
@@ -29,6 +30,7 @@ RUN = {
     "e_balance": covariate_balance,
     "f_multiple_testing": multiple_testing,
     "g_attrition": missing_outcomes,
+    "thompson_within_period": within_period,
     **MIXED,
 }
 
@@ -37,7 +39,7 @@ LATER = {
     "h_assignment_designs",
     "cluster_robust_lm", "cluster_summary_parallel", "gee_binomial", "gee_cpm_binomial", "gee_cpm_gaussian",
     "gee_cpm_poisson", "gee_gaussian", "gee_nested_exchangeable", "gee_poisson", "glmm_binomial", "glmm_poisson",
-    "power_grid", "power_published", "published", "thompson_within_period",
+    "power_grid", "power_published", "published",
 }  # fmt: skip
 
 
