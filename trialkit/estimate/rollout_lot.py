@@ -25,7 +25,7 @@ from trialkit.estimate.randomization import RandomizationTest, randomization_tes
 from trialkit.estimate.region import Region
 from trialkit.estimate.result import Estimate
 from trialkit.estimate.rollout_strata import RULES, Method
-from trialkit.estimate.rollout_test import StaggeredContrast, items_of
+from trialkit.estimate.rollout_test import KEPT, StaggeredContrast, items_of
 from trialkit.estimate.staggered import SMALL, Staggered, staggered
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def staggered_by_lot(
     sides: Sides = "distance",
     level: float = 0.95,
     term: str = "average effect",
-    most: int = ENUMERATED,
+    most: int | None = None,
     draws: int = 0,
     rng: np.random.Generator | None = None,
     exploratory: bool = True,
@@ -88,7 +88,9 @@ def staggered_by_lot(
     per : ``cluster`` or ``unit``, where clusters were drawn (`trialkit.estimate.cohorts.clustered`)
     test : bool, optional
         Whether to test through the design; left out, where a cohort (of a stratum) has fewer than `SMALL` units.
-    sides, level, most, draws, rng : as in `randomization_test`
+    sides, level, draws, rng : as in `randomization_test`
+    most : int, optional
+        Up to so many allocations are gone through one by one: 3,000,000, and 200,000 where beta is found anew for each.
 
     Returns
     -------
@@ -123,8 +125,9 @@ def staggered_by_lot(
         outcome=y, starts=labels, periods=periods, estimand=estimand, method=method, beta=beta, per=per
     )
     straight = beta is not None or RULES[method].beta is not None
+    listed = most or (ENUMERATED if straight else KEPT)
     tested = randomization_test(
-        design, lot.codes, statistic, unit=unit, term=term, sides=sides, level=level, interval=straight, most=most,
+        design, lot.codes, statistic, unit=unit, term=term, sides=sides, level=level, interval=straight, most=listed,
         draws=draws, rng=rng, exploratory=exploratory,
     )  # fmt: skip
     region = tested.region if straight else scanned(tested, sides, 1 - level)

@@ -278,4 +278,4 @@ def _unfit(drawn: Drawn, starts: int) -> EstimateError:
     )
 
 
-__all__ = ["Efficient", "FixedBeta", "StaggeredContrast", "items_of"]
+__all__ = ["KEPT", "Efficient", "FixedBeta", "StaggeredContrast", "items_of"]
