@@ -391,3 +391,12 @@ def test_an_adjusted_error_of_zero_is_said_and_neymans_is_used() -> None:
     assert all(one.estimate.std_error == one.std_error_neyman > 0 for one in zero)
     assert all("standard error is 0" in one.summary() for one in zero)
     assert 0 <= found[0].placebo_p <= 1
+
+
+def test_two_waves_that_mirror_each_other_cannot_reach_one_allocation_in_all() -> None:
+    design = complete([f"u{k}" for k in range(6)], {"w1": 3, "w3": 3})
+    codes = next(allocations(design))
+    for method in ("efficient", "callaway_santanna"):
+        found = staggered_by_lot(design, codes, outcomes(6), STARTS, unit="1", method=method)  # type: ignore[arg-type]
+        assert found.estimate.smallest_p == pytest.approx(2 / 20)
+        assert found.estimate.p_value >= 2 / 20 - 1e-12

@@ -82,6 +82,7 @@ class Table(NamedTuple):
     items: NDArray[np.intp]  # (m,)
     labels: tuple[tuple[int, ...], ...]  # labels of each cohort: two that start in the same period are one
     sizes: Ints  # (c,)
+    rows: Floats  # (c, 2, t): coefficients of the effect and of the comparison before
     scores: Floats  # (c, 4, m): effect and before of the outcome, effect and before of having started
 
 
@@ -139,8 +140,8 @@ class Efficient:
         return found
 
     def with_noise(self, rng: np.random.Generator) -> Self:
-        """Made-up outcomes: the scores of the design with noise for numbers."""
-        made = [t._replace(scores=_noisy(t.scores, rng)) for t in self.tables]
+        """Made-up outcomes."""
+        made = [t._replace(scores=_noisy(t, rng)) for t in self.tables]
         return replace(self, tables=tuple(made), _kept=[])
 
     def _sums(self, codes: Codes) -> list[tuple[float, Sums]]:
@@ -240,7 +241,9 @@ def _tables(drawn: Drawn, y: Floats, first: Ints, asked: StaggeredContrast) -> t
         scores = np.stack([one for two in rows for one in two]).transpose(2, 0, 1)
         labels = tuple(tuple(np.flatnonzero(first == start).tolist()) for start in starts)
         share = float(weigh[items].sum() / weigh[drawn.free].sum())
-        found.append(Table(share, items, labels, sizes.astype(np.int64), np.ascontiguousarray(scores)))
+        found.append(
+            Table(share, items, labels, sizes.astype(np.int64), np.stack(pair, axis=1), np.ascontiguousarray(scores))
+        )
     return tuple(found)
 
 
@@ -259,9 +262,10 @@ def _sums(table: Table, codes: Codes) -> Sums:
     return Sums(value, spread)
 
 
-def _noisy(scores: Floats, rng: np.random.Generator) -> Floats:
-    made = scores.copy()
-    made[:, :2] = rng.normal(size=made[:, :2].shape)
+def _noisy(table: Table, rng: np.random.Generator) -> Floats:
+    """Scores of made-up outcomes: two cohorts that mirror each other still do."""
+    made = table.scores.copy()
+    made[:, :2] = table.rows @ rng.normal(size=(table.items.size, table.rows.shape[2])).T
     return made
 
 
