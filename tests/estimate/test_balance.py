@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trialkit.design import Tolerance, blocked_wedge, complete
@@ -139,6 +139,7 @@ def test_what_cannot_be_compared_is_refused(wrong):
 
 
 @settings(max_examples=25)
+@example(243613, "l2", 0.02)  # a perfect balance: its score is rounding, and its mirror image's is other rounding
 @given(st.integers(0, 10**6), st.sampled_from(["l2", "l1"]), st.floats(0.02, 1))
 def test_the_kept_set_is_every_draw_up_to_the_cutoff_and_whole_mirror_pairs(seed, metric, share):
     rng = np.random.default_rng(seed)
@@ -150,7 +151,7 @@ def test_the_kept_set_is_every_draw_up_to_the_cutoff_and_whole_mirror_pairs(seed
         s = standard[list(new)].sum(axis=0)
         by_hand[new] = float((s**2).sum() if metric == "l2" else np.abs(s).sum())
     wanted = sorted(by_hand.values())[max(round(70 * share), 1) - 1]
-    kept = {new for new, score in by_hand.items() if score <= wanted + 1e-9 * abs(wanted)}
+    kept = {new for new, score in by_hand.items() if score <= wanted + 1e-9 * max(by_hand.values())}
     assert {tuple(np.flatnonzero(row == 0).tolist()) for row in found.accepted} == kept
     assert found.sharing.probabilities == pytest.approx(np.full((8, 2), 0.5))
     together = sum(np.array([[(i in new) == (j in new) for j in range(8)] for i in range(8)]) for new in kept) / len(
@@ -164,7 +165,7 @@ def test_the_kept_set_is_every_draw_up_to_the_cutoff_and_whole_mirror_pairs(seed
 
 def test_pairs_that_can_never_or_must_always_go_together_are_warned_of():
     """Two very large units cannot share an arm; the two smallest must, with a rule that leaves one way to balance."""
-    x = np.array([100.0, 99.0, 10, 11, 12, 13, 14, 15])[:, None]
+    x = np.array([100.0, 99.0, 10, 11.3, 12.1, 13.7, 14.2, 15.9])[:, None]
     found = constrained_set(EIGHT, x, new="new", share=0.1)
     assert ("u0", "u1") in found.sharing.never
     tight = constrained_set(EIGHT, x, new="new", share=0.01)

@@ -154,7 +154,7 @@ class ConstrainedSet:
 
     def at_most(self, score: float) -> float:
         """The weight of the allocations with a score of at most ``score``, ties included (their number, unweighted)."""
-        return float(self.weights[self.scores <= _tied(score)].sum())
+        return float(self.weights[self.scores <= _tied(score, self.scores)].sum())
 
 
 def balance_scores(
@@ -273,7 +273,7 @@ def constrained_set(
         weight.append(np.full(len(codes), one))
     scores, masses = np.concatenate([score for _, score in found]), np.concatenate(weight)
     cutoff = _at_rank(scores, masses, share)
-    limit = _tied(cutoff)
+    limit = _tied(cutoff, scores)
     accepted = np.concatenate([codes[score <= limit] for codes, score in found])
     kept = masses[scores <= limit]
     return ConstrainedSet(
@@ -304,9 +304,9 @@ def _at_rank(scores: Floats, weights: Floats, share: float) -> float:
     return float(scores[order[int(np.searchsorted(reached, wanted * (1 - TIE)))]])
 
 
-def _tied(score: float) -> float:
-    """Scores up to here are the same but for rounding."""
-    return score + TIE * max(abs(score), 1e-300)
+def _tied(score: float, scores: Floats) -> float:
+    """Scores up to here are the same but for rounding, which a perfect balance of 0 has too: measured by the largest."""
+    return score + TIE * float(scores.max(initial=0.0))
 
 
 def _counted(design: Design, codes: Codes, weights: Floats, exact: bool) -> Sharing:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from math import inf, sqrt
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -323,8 +324,7 @@ class _Cells:
         j, t = self.mean.shape
         of_cluster, of_cell, noise, within = self._squares(self.mean, self.size)
         freedom = (j - 1, (j - 1) * (t - 1), max(float((self.size - 1).sum()), 1.0))
-        points = (Sobol(3, scramble=False).random(GRID) + 0.5 / GRID).T
-        scale = [df / chi2.ppf(u, df) for df, u in zip(freedom, points, strict=True)]
+        scale = _scales(freedom)
         between = np.maximum((of_cluster * scale[0] - of_cell * scale[1]) / t, 0.0)
         cell = np.maximum(of_cell * scale[1] - noise * scale[2], 0.0)
         clustered = between + cell
@@ -340,6 +340,13 @@ class _Cells:
         """Percentiles over clusters drawn anew."""
         drawn = np.array([_ratios(*self.components(rows)) for rows in _resampled(len(self.mean), rng)])
         return _percentiles(drawn[:, 0], level), _percentiles(drawn[:, 1], level)
+
+
+@lru_cache(maxsize=8)
+def _scales(freedom: tuple[float, ...]) -> tuple[Floats, ...]:
+    """For each mean square, its degrees of freedom over chi-squares; together they fill the cube evenly."""
+    points = (Sobol(len(freedom), scramble=False).random(GRID) + 0.5 / GRID).T
+    return tuple(df / chi2.ppf(u, df) for df, u in zip(freedom, points, strict=True))
 
 
 def _ratios(between: float, cell: float, within: float) -> tuple[float, float]:
