@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.reference.balance_cases import covariate_balance
+from tests.reference.cluster_robust_cases import cluster_robust
 from tests.reference.design_based_cases import design_based
 from tests.reference.did_cases import difference_in_differences
 from tests.reference.many_cases import multiple_testing
@@ -30,6 +31,7 @@ RUN = {
     "e_balance": covariate_balance,
     "f_multiple_testing": multiple_testing,
     "g_attrition": missing_outcomes,
+    "cluster_robust_lm": cluster_robust,
     "thompson_within_period": within_period,
     **MIXED,
 }
@@ -37,7 +39,7 @@ RUN = {
 # Families whose estimators come with later stages; each leaves this list when its runner stands in RUN.
 LATER = {
     "h_assignment_designs",
-    "cluster_robust_lm", "cluster_summary_parallel", "gee_binomial", "gee_cpm_binomial", "gee_cpm_gaussian",
+    "cluster_summary_parallel", "gee_binomial", "gee_cpm_binomial", "gee_cpm_gaussian",
     "gee_cpm_poisson", "gee_gaussian", "gee_nested_exchangeable", "gee_poisson", "glmm_binomial", "glmm_poisson",
     "power_grid", "power_published", "published",
 }  # fmt: skip
