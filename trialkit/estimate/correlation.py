@@ -39,7 +39,8 @@ class Correlation:
     Parameters
     ----------
     name : ``ICC`` or ``CAC``
-    estimate : not cut off; an ICC may come out below 0, a CAC above 1, where chance outweighs the clusters
+    estimate : an ICC is not cut off and may come out below 0, with unequal sizes even below ``low``, where chance outweighs
+        the clusters
     low, high : the interval at ``level``
     method : estimator and interval, by name
     n_clusters, n_periods : what it was estimated from
