@@ -37,8 +37,6 @@ class MixedFit:
     ----------
     terms : (p,) names of the fixed effects
     coefficients : (p,) float, in ``unit``
-    covariance : (p, p) float
-        As if the variances were known; Kenward and Roger's is ``adjusted_covariance``.
     components : name -> variance (for a correlation or a share, that number), in ``unit`` squared
         The residual is last.  On rows with weights it is the variance of a row of weight 1.
     log_likelihood : float
