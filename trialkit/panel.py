@@ -75,7 +75,13 @@ class Panel:
         return found
 
     def only(self, periods: Sequence[str]) -> Self:
-        """The same panel with these periods, in the panel's own order."""
+        """The same panel with these periods, in the panel's own order.
+
+        Raises
+        ------
+        PanelError
+            The panel has no such period; ``facts["periods"]`` lists which.
+        """
         missing = [period for period in periods if period not in self.periods]
         if missing:
             raise PanelError(
@@ -103,7 +109,13 @@ class Panel:
         periods: Sequence[str],
         unit: str = "share",
     ) -> Self:
-        """A panel from rows with ``unit``, ``period``, ``numerator``, ``denominator``; absent cells are nan."""
+        """A panel from rows with ``unit``, ``period``, ``numerator``, ``denominator``; absent cells are nan.
+
+        Raises
+        ------
+        PanelError
+            A row is of no unit or period of the trial, or stands there twice; ``facts["row"]`` counts from 1.
+        """
         at_unit = {name: k for k, name in enumerate(units)}
         at_period = {name: k for k, name in enumerate(periods)}
         counts = np.full((2, len(units), len(periods)), np.nan)

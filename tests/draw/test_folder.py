@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.attack.results import seed, write
 from trialkit.canonical import digest
 from trialkit.draw.announce import prepare
 from trialkit.draw.drand import CHAIN, round_time
@@ -298,6 +299,8 @@ def test_of_eight_processes_exactly_one_draws_and_the_others_say_why(tmp_path, r
         assert found.count("E_REROLL") == 7
         assert folder.story().drawn in found
         assert folder.verify().failure == ""
+    if races >= 200:
+        write("races_draw", seed(), [("count", "races of 8 processes", races), ("count", "second draws", 0)])
 
 
 @pytest.mark.parametrize("races", [2, pytest.param(200, marks=pytest.mark.nightly)])
@@ -310,6 +313,8 @@ def test_eight_processes_get_eight_different_entries_and_skip_none(tmp_path, rac
         _together(_queue_up, folder.path, 8, evidence)
         positions = [entry["body"]["position"] for entry in folder.entries() if entry["type"] == "assign"]
         assert positions == list(range(1, 9))
+    if races >= 200:
+        write("races_next", seed(), [("count", "races of 8 processes", races), ("count", "entries skipped", 0)])
 
 
 # -- death -----------------------------------------------------------------------------------------------------

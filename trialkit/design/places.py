@@ -30,6 +30,11 @@ def draws(protocol: Protocol) -> tuple[DrawKey, ...]:
     """The draws a protocol holds, in order; none where no lot is drawn.
 
     A lottery for places is drawn once per round and stratum: ``hfi_2023.2023q1.norrebro``.
+
+    Raises
+    ------
+    DesignError
+        Two strata would share a draw's id.
     """
     if not protocol.drawn:
         return ()
