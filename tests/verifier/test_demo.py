@@ -60,4 +60,4 @@ def test_a_ledger_alone_is_not_confirmed_and_a_cut_one_is_found_by_its_head(tab:
     drop(tab, files(demo) | {"ledger.jsonl": shorter})
     tab.fill("#head", head)
     tab.press("#head", "Enter")
-    tab.wait_for_function("document.querySelector('#failure')?.innerText === 'E_LEDGER_HEAD'")
+    assert tab.wait_for_selector("#failure:has-text('E_LEDGER_HEAD')") is not None
