@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any, Final, Literal
 
 from trialkit.design import constructors
@@ -16,7 +15,6 @@ from trialkit.design.places import DrawKey, draws, free_places, room_on, rounds,
 from trialkit.design.sequential import SequentialDesign
 from trialkit.errors import DesignError
 from trialkit.protocol.model import Protocol
-from trialkit.protocol.units import Strata, Wave
 from trialkit.units import Units
 
 
@@ -49,36 +47,6 @@ def build(
     units, constraint = balanced(protocol, units)
     level: Literal["unit", "cluster"] = "cluster" if protocol.clusters else "unit"
     return _ONE_TIME[protocol.design](protocol, units, level=level, method=_method(protocol), constraint=constraint)
-
-
-def with_waves(protocol: Protocol, places: Sequence[int], *, bare: bool = False) -> Protocol:
-    """The protocol with other waves, to see what they would mean; ``bare`` also leaves out strata, balance and pilots.
-
-    Waves the draft does not have are called after their number and start as far apart as its last two.
-
-    Raises
-    ------
-    DesignError
-        The design has no waves.
-    """
-    if not protocol.waves or not protocol.drawn:
-        raise DesignError(
-            f"design: {protocol.design} draws no waves, so there are none to change.",
-            da=f"design: {protocol.design} trækker ikke bølger, så der er ingen at ændre.",
-        )
-    starts = [wave.start for wave in protocol.waves]
-    apart = starts[-1] - starts[-2] if len(starts) > 1 else timedelta(days=91)
-    while len(starts) < len(places):
-        starts.append(starts[-1] + apart)
-    ids = [wave.id for wave in protocol.waves] + [f"wave_{number + 1}" for number in range(len(places))]
-    names = list(dict.fromkeys(ids))[: len(places)]
-    waves = tuple(
-        Wave(id=name, start=start, places=count) for name, start, count in zip(names, starts, places, strict=False)
-    )
-    changed: dict[str, Any] = {"waves": waves}
-    if bare:
-        changed |= {"strata": Strata(), "balance": (), "fixed": (), "clusters": None}
-    return protocol.model_copy(update=changed)
 
 
 def not_drawn(protocol: Protocol) -> DesignError:

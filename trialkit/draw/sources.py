@@ -120,17 +120,6 @@ def first_round_after(moment: datetime) -> int:
     return number + 1 if round_time(number) <= moment else number
 
 
-def unnameable(lottery: Lottery) -> tuple[str, str] | None:
-    """Why no round can be named at any time (English, Danish), for `check` to note; None if one can."""
-    for source in lottery.sources:
-        if isinstance(source, Drand) and source.after is not None:
-            try:
-                _round(source, None)
-            except DrawError as error:
-                return error.told("en"), error.told("da")
-    return None
-
-
 def _commitment(source: SealedSecret, commitments: Mapping[str, str]) -> str:
     if found := commitments.get(source.sealed_secret) or source.commitment:
         return found
