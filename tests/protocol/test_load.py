@@ -295,4 +295,7 @@ def test_what_no_command_acts_on_yet_is_named():
     assert {field for field, _, _ in load(PROTOCOLS / "early_screening_2017").later()} >= {
         "funnels",
         "lottery.only_when",
+        "eligible",
+        "never_in_lottery",
     }
+    assert "eligible" not in named  # a list of families is read through the rules

@@ -34,9 +34,25 @@ _LATER: Final = {
 }
 
 
+# In a rolling lottery `next` is told a code and a stratum only, so whoever enrols must apply these rules.
+_BY_WHOEVER_ENROLS: Final = {
+    "eligible": (
+        "who may be enrolled; whoever enrols checks it",
+        "hvem der kan optages; den, der optager, kontrollerer",
+    ),
+    "never_in_lottery": (
+        "who never waits; whoever enrols must send them on",
+        "hvem der aldrig venter; den, der optager, skal sende dem videre",
+    ),
+}
+
+
 def not_yet(protocol: Protocol) -> tuple[tuple[str, str, str], ...]:
     """(field, English, Danish) of each part that is written in ``protocol`` and listed here."""
-    return tuple((field, *_LATER[field]) for field in _written(protocol))
+    found = [(field, *_LATER[field]) for field in _written(protocol)]
+    if protocol.design == "rolling_lottery":
+        found += [(field, *said) for field, said in _BY_WHOEVER_ENROLS.items() if getattr(protocol, field)]
+    return tuple(found)
 
 
 def _written(protocol: Protocol) -> Iterator[str]:
