@@ -212,6 +212,18 @@ def test_columns_nobody_asked_for_and_columns_that_are_missing_are_refused(tmp_p
     assert code in {one[0] for one in found}
 
 
+def test_a_share_without_a_column_for_its_denominator_is_refused_once_and_by_that_name(tmp_path):
+    found, error = faults(
+        tmp_path, [["unit", "month", "numerator"], ["Valby", "2012-02", "3"], ["Valby", "2012-03", "4"]]
+    )
+    assert [code for code, _, _ in found] == ["E_HEADER"]
+    assert "no column denominator" in error.message
+    rows = [["unit", "month", "outcome", "numerator"], ["Valby", "2012-02", "early_support", "7"]]
+    found, error = faults(tmp_path, rows)  # the file could hold plain counts, so the row is told of
+    assert found == [("E_HALF", 2, 4)]
+    assert "no column denominator" in error.message
+
+
 def test_an_empty_file_and_one_without_rows_are_refused(tmp_path):
     assert faults(tmp_path, [[""]])[1].code == "E_EMPTY"
     assert faults(tmp_path, [HEADING])[1].code == "E_EMPTY"

@@ -117,7 +117,10 @@ class Noted:
         if outcome.type == "count" and not given[1]:  # so many in the unit and period itself
             given = given[0], "1"
         if not all(given):
-            self._add_half(top if not given[0] or bottom < 0 else bottom)
+            if bottom < 0:
+                self._add_no_denominator(top, outcome)
+            else:
+                self._add_half(bottom if given[0] else top)
             return None
         values = [self._number(place, text) for place, text in zip((top, bottom), given, strict=True)]
         if values[0] is None or values[1] is None:
@@ -132,6 +135,16 @@ class Noted:
             "not the same: write 0 if there were none, or leave both blank.",
             "Kun én af tæller og nævner er udfyldt. Tomt betyder ikke indberettet, og 0 betyder ingen, og det er ikke det "
             "samme: skriv 0, hvis der ingen var, eller lad begge stå tomme.",
+        )
+
+    def _add_no_denominator(self, place: int, outcome: Outcome) -> None:
+        self._add(
+            "E_HALF",
+            place,
+            f"{outcome.id} is counted among somebody, and the file has no column denominator that says among how many. Add "
+            "the column, and leave it blank for plain counts.",
+            f"{outcome.id} tælles blandt nogen, og filen har ingen kolonne nævner, der siger blandt hvor mange. Tilføj "
+            "kolonnen, og lad den stå tom ved rene optællinger.",
         )
 
     def _number(self, place: int, text: str) -> str | None:

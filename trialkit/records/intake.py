@@ -128,17 +128,20 @@ def _door(table: Table, protocol: Protocol, units: Units, outcome: str) -> _Door
         elif name in named[: number - 1]:
             noted.twice_named(table.header.line, number, name)
     at = {name: number for number, name in reversed(list(enumerate(named))) if name}
-    noted.missing(table.header.line, [one for one in _needed(at, of_children) if one])
+    told = list(known.values()) if "outcome" in at else [known[default]]
+    plain_counts = any(one.type == "count" for one in told)
+    noted.missing(table.header.line, [one for one in _needed(at, of_children, plain_counts) if one])
     if table.faults:
         raise table.faults.error()
     kind = _ChildDoor if of_children else _CountDoor
     return kind(table, headings, at, known, default, units)
 
 
-def _needed(at: Mapping[str, int], of_children: bool) -> list[str]:
-    """The columns that are missing, by name."""
+def _needed(at: Mapping[str, int], of_children: bool, plain_counts: bool) -> list[str]:
+    """The columns that are missing, by name; only plain counts do without a denominator."""
     if not of_children:
-        return [name for name in ("unit", "month", "numerator") if name not in at]
+        always = ("unit", "month", "numerator", *(() if plain_counts else ("denominator",)))
+        return [name for name in always if name not in at]
     return [
         "" if "unit" in at else "unit",
         "" if {"birth_month", "birth_date"} & set(at) else "birth_date",
