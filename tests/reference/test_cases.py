@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.reference.assignment_cases import assignment_designs
 from tests.reference.balance_cases import covariate_balance
 from tests.reference.cluster_robust_cases import cluster_robust
 from tests.reference.design_based_cases import design_based
@@ -31,6 +32,7 @@ RUN = {
     "e_balance": covariate_balance,
     "f_multiple_testing": multiple_testing,
     "g_attrition": missing_outcomes,
+    "h_assignment_designs": assignment_designs,
     "cluster_robust_lm": cluster_robust,
     "thompson_within_period": within_period,
     **MIXED,
@@ -38,7 +40,6 @@ RUN = {
 
 # Families whose estimators come with later stages; each leaves this list when its runner stands in RUN.
 LATER = {
-    "h_assignment_designs",
     "cluster_summary_parallel", "gee_binomial", "gee_cpm_binomial", "gee_cpm_gaussian",
     "gee_cpm_poisson", "gee_gaussian", "gee_nested_exchangeable", "gee_poisson", "glmm_binomial", "glmm_poisson",
     "power_grid", "power_published", "published",
