@@ -15,6 +15,7 @@ import pytest
 from tests.reference.assignment_cases import assignment_designs
 from tests.reference.balance_cases import covariate_balance
 from tests.reference.cluster_robust_cases import cluster_robust
+from tests.reference.cluster_summary_cases import cluster_summary
 from tests.reference.design_based_cases import design_based
 from tests.reference.did_cases import difference_in_differences
 from tests.reference.many_cases import multiple_testing
@@ -34,13 +35,14 @@ RUN = {
     "g_attrition": missing_outcomes,
     "h_assignment_designs": assignment_designs,
     "cluster_robust_lm": cluster_robust,
+    "cluster_summary_parallel": cluster_summary,
     "thompson_within_period": within_period,
     **MIXED,
 }
 
 # Families whose estimators come with later stages; each leaves this list when its runner stands in RUN.
 LATER = {
-    "cluster_summary_parallel", "gee_binomial", "gee_cpm_binomial", "gee_cpm_gaussian",
+    "gee_binomial", "gee_cpm_binomial", "gee_cpm_gaussian",
     "gee_cpm_poisson", "gee_gaussian", "gee_nested_exchangeable", "gee_poisson", "glmm_binomial", "glmm_poisson",
     "power_grid", "power_published", "published",
 }  # fmt: skip
