@@ -19,6 +19,7 @@ import pytest
 from trialkit.design import complete
 from trialkit.estimate.cohorts import Wide, wide
 from trialkit.estimate.randomization import randomization_test
+from trialkit.estimate.rollout_test import StaggeredContrast
 from trialkit.estimate.staggered import staggered, staggered_event_study
 from trialkit.estimate.statistics import UserStatistic
 
@@ -29,6 +30,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "beta0": {"beta": 0.0},
     "beta1": {"beta": 1.0},
     "full_A0": {"method": "all_placebos"},
+    "unadjusted": {"method": "unadjusted"},
 }
 
 
@@ -42,11 +44,11 @@ def staggered_rollout(case: dict[str, Any], folder: Path) -> None:
     for name, wanted in case["expected"].items():
         if name.startswith("fisher"):  # R's own generator, strict inequality and the adjusted error: not a target
             continue
-        prefix, kind = name.rsplit("_", 1) if name != "staggered_es0_scalar" else ("staggered", "es0")
+        prefix, kind = name.removesuffix("_scalar").rsplit("_", 1)
         if kind == "eventstudy":
             check_event_study(data, METHODS[prefix], wanted, tolerance)
         else:
-            estimand: Any = 0 if kind == "es0" else kind
+            estimand: Any = int(kind.removeprefix("es")) if kind.startswith("es") else kind  # es0: event time 0
             found = staggered(
                 data.outcome, data.start, periods=data.periods, estimand=estimand, unit="1", **METHODS[prefix]
             )
@@ -102,6 +104,14 @@ def staggered_exact_test(case: dict[str, Any], folder: Path) -> None:
             assert found.observed == pytest.approx(value, rel=1e-8)
             assert found.p_value_at(0.0, "greater") == pytest.approx(wanted[key]["p_upper"], abs=1e-12)
             assert found.p_value_at(0.0, "mirror") == pytest.approx(wanted[key]["p_two_sided_abs"], abs=1e-12)
+            ours = StaggeredContrast(  # trialkit's own statistic, from sums of scores instead of cohort moments
+                outcome=y, starts=[float(label) for label in design.label_names], periods=times, studentized=studentized,
+                **METHODS[name],
+            )  # fmt: skip
+            own = randomization_test(design, [str(start[unit]) for unit in units], ours, unit="1", interval=False)
+            assert own.observed == pytest.approx(value, rel=1e-8)
+            assert own.p_value_at(0.0, "greater") == pytest.approx(wanted[key]["p_upper"], abs=1e-12)
+            assert own.p_value_at(0.0, "mirror") == pytest.approx(wanted[key]["p_two_sided_abs"], abs=1e-12)
 
 
 class Rollout:
