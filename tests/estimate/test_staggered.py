@@ -1,8 +1,7 @@
-"""Staggered rollouts: stated rules, laws, and agreement with every allocation listed on small designs.
+"""Staggered rollouts: stated rules, laws, the test through the lot, and the doors data come in by.
 
-Numbers of the R package are in tests/reference (family c).  Here the truth is the design itself: potential outcomes
-are written down, every allocation is gone through, and the mean and variance of the estimates are what the formulas of
-Roth and Sant'Anna (2023) say.  All data are made up.
+Numbers of the R package are in tests/reference (family c); mean and variance over every allocation of small designs in
+test_staggered_exact.py.  All data are made up.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from hypothesis import strategies as st
 from trialkit.design import blocked_wedge, complete
 from trialkit.design.base import Design
 from trialkit.errors import EstimateError, PanelError
-from trialkit.estimate.cohorts import Cohorts, clustered, counts, timing, wide
+from trialkit.estimate.cohorts import Cohorts, counts, timing, wide
 from trialkit.estimate.drawn import Drawn
 from trialkit.estimate.event_study import contrasts, event_times, weights
 from trialkit.estimate.rollout_lot import staggered_by_lot
@@ -188,6 +187,25 @@ def test_no_fixed_beta_has_a_smaller_error_than_the_efficient_one() -> None:
     )
 
 
+def test_strata_share_the_beta_of_least_variance_unless_each_is_asked_for_its_own() -> None:
+    y, start, strata = outcomes(30), np.tile([3, 5, 0], 10), np.repeat(["north", "south"], [12, 18])
+    common = staggered(y, start, unit="1", strata=strata)
+    assert common.beta[0] == common.beta[1]
+    for beta in (0.0, 1.0, common.beta[0, 0] - 0.01, common.beta[0, 0] + 0.01):
+        assert staggered(y, start, unit="1", strata=strata, beta=beta).std_error_neyman > common.std_error_neyman
+    own = staggered(y, start, unit="1", strata=strata, common_beta=False)
+    alone = [staggered(y[strata == s], start[strata == s], unit="1") for s in ("north", "south")]
+    assert own.beta == pytest.approx(np.array([one.beta[0] for one in alone]), rel=1e-12)
+    assert own.estimate.estimate == pytest.approx(
+        0.4 * alone[0].estimate.estimate + 0.6 * alone[1].estimate.estimate, rel=1e-12
+    )
+    assert own.std_error_neyman < common.std_error_neyman  # seemingly: each fits its own noise
+    study = staggered_event_study(y, start, unit="1", strata=strata, errors="neyman", at=[1])
+    by_hand = staggered(y, start, unit="1", strata=strata, estimand=1)
+    assert study.estimate[0] == pytest.approx(by_hand.estimate.estimate, rel=1e-12)
+    assert study.std_error[0] == pytest.approx(by_hand.std_error_neyman, rel=1e-12)
+
+
 def test_an_event_study_is_the_estimates_one_by_one() -> None:
     y, start = outcomes(24), np.repeat([3, 5, 0], 8)
     found = staggered_event_study(y, start, unit="1", errors="neyman")
@@ -206,63 +224,11 @@ def test_moments_are_those_of_numpy() -> None:
     assert found.covariances[0] == pytest.approx(np.cov(y[:4], rowvar=False))
 
 
-# Every allocation listed
-
-
-def potential(n: int) -> np.ndarray:
-    """(3, n, T): outcomes under each label; effects differ between units and grow with exposure."""
-    base, g = outcomes(n, 5), rng(6)
-    effect = g.normal(1, 0.7, (n, 1))
-    exposure = np.clip(np.arange(T) - FIRST[:, None, None] + 1, 0, None)
-    return base + effect * exposure
-
-
-@pytest.mark.parametrize("beta", [0.0, 1.0, 0.6])
-def test_within_strata_mean_and_variance_over_all_allocations_are_the_formulas(beta: float) -> None:
-    design, possible = stratified(), potential(10)
-    strata = np.array(["a"] * 6 + ["b"] * 4)
-    start = np.array([3, 5, 0])
-    found = []
-    for codes in allocations(design):
-        y = possible[codes, np.arange(10)]
-        one = staggered(y, start[codes], unit="1", beta=beta, strata=strata)
-        found.append((one.estimate.estimate, one.std_error_neyman**2, one.placebo, one.placebo_error**2))
-    values, errors, placebo, placebo_errors = np.array(found).T
-    assert len(found) == 90 * 6
-    truth = variance = conservative = 0.0
-    for rows, sizes in ((slice(0, 6), np.array([2, 2, 2])), (slice(6, 10), np.array([2, 0, 2]))):
-        n, keep = int(sizes.sum()), sizes > 0
-        pair = contrasts(FIRST[keep], sizes[keep], weights(FIRST[keep], sizes[keep], T, "simple"))
-        each = np.einsum("gnt,gt->gn", possible[keep, rows], pair.effect - beta * pair.before)
-        truth += n / 10 * each.mean(axis=1).sum()
-        per_cohort = (each.var(axis=1, ddof=1) / sizes[keep]).sum()
-        conservative += (n / 10) ** 2 * per_cohort
-        variance += (n / 10) ** 2 * (per_cohort - each.sum(axis=0).var(ddof=1) / n)
-    assert values.mean() == pytest.approx(truth, rel=1e-11)
-    assert values.var() == pytest.approx(variance, rel=1e-10)
-    assert errors.mean() == pytest.approx(conservative, rel=1e-10)
-    assert placebo.mean() == pytest.approx(0, abs=1e-12)
-    assert placebo.var() == pytest.approx(placebo_errors.mean(), rel=1e-10)  # nothing varies before the start
-
-
-@pytest.mark.parametrize("per", ["cluster", "unit"])
-def test_with_clusters_the_mean_over_all_allocations_is_the_effect_per_cluster_or_per_unit(per: str) -> None:
-    design = by_clusters()
-    item = np.asarray(design.item_of_unit)
-    possible = potential(item.size)
-    values, errors = [], []
-    for codes in allocations(design):
-        y = possible[codes[item], np.arange(item.size)]
-        rows = clustered(y, item, per=per)
-        one = staggered(rows, np.array([3, 5, 0])[codes], unit="1", method="callaway_santanna")
-        values.append(one.estimate.estimate)
-        errors.append(one.std_error_neyman**2)
-    pair = contrasts(FIRST, np.array([2, 2, 2]), weights(FIRST, np.array([2, 2, 2]), T, "simple"))
-    rows = [p if per == "unit" else clustered(p, item) for p in possible]
-    truth = sum(float((r.mean(axis=0) * a).sum()) for r, a in zip(rows, pair.effect, strict=True))
-    assert len(values) == 90
-    assert np.mean(values) == pytest.approx(truth, rel=1e-11)
-    assert np.mean(errors) >= np.var(values) * (1 - 1e-12)
+def test_outcomes_without_any_noise_have_an_error_of_zero_and_no_interval() -> None:
+    y = np.add.outer(np.arange(12.0) / 3, np.sqrt(np.arange(T)))  # rounding may leave less than nothing
+    found = staggered(y, np.repeat([3, 5, 0], 4), unit="1", beta=1.0)
+    assert found.estimate.estimate == pytest.approx(0, abs=1e-12)
+    assert found.std_error_neyman == pytest.approx(0, abs=1e-7)
 
 
 # The test through the design's lot
@@ -271,12 +237,16 @@ def test_with_clusters_the_mean_over_all_allocations_is_the_effect_per_cluster_o
 @pytest.mark.parametrize("design", [stratified(), by_clusters()], ids=["strata", "clusters"])
 @pytest.mark.parametrize("method", ["efficient", "callaway_santanna", "sun_abraham", "unadjusted"])
 @pytest.mark.parametrize("per", ["cluster", "unit"])
-def test_the_statistic_of_every_allocation_is_the_estimate_made_anew(design: Design, method: str, per: str) -> None:
+@pytest.mark.parametrize("common", [True, False])
+def test_the_statistic_of_every_allocation_is_the_estimate_made_anew(
+    design: Design, method: str, per: str, common: bool
+) -> None:
     item = np.asarray(design.item_of_unit)
     y = outcomes(item.size, 9)
     drawn = Drawn.of(design, next(allocations(design)))
     starts, tau = [3, 5, None], 0.7
-    bound = StaggeredContrast(outcome=y, starts=starts, method=method, studentized=True, per=per).bind(drawn)  # type: ignore[arg-type]
+    statistic = StaggeredContrast(outcome=y, starts=starts, method=method, common_beta=common, per=per)  # type: ignore[arg-type]
+    bound = statistic.bind(drawn)
     codes = design.sample(20, rng(1))
     started = np.arange(T) >= FIRST[drawn.codes[item]][:, None]
     rows = items_of(drawn, y - tau * started, per)
@@ -287,6 +257,7 @@ def test_the_statistic_of_every_allocation_is_the_estimate_made_anew(design: Des
             np.array([3, 5, 0])[one],
             unit="1",
             method=method,
+            common_beta=common,
             strata=drawn.blocks,
             shares=shares,  # type: ignore[arg-type]
         )

@@ -197,23 +197,37 @@ def wide(frame: pd.DataFrame, *, unit: str, period: str, start: str, outcome: st
     return Wide(units, periods, values.reshape(units.size, periods.size), first)
 
 
-def counts(panel: Panel, *, per: str = "unit") -> Floats:
+def counts(panel: Panel, *, per: str = "unit", expected: ArrayLike | None = None) -> Floats:
     """(n, t) outcomes of a panel of counts, for an effect per unit or per child.
 
     ``per="unit"``: each unit's own share, every unit counting the same.  ``per="child"``: the numerator over the mean
     denominator of the period, so that a plain mean over units is events per child of all children; unbiased for the
     effect per child where starting does not change how many children there are.
 
+    Parameters
+    ----------
+    expected : float, or (t,), events per child, with ``per="child"``
+        What was to be expected of everybody, for instance the share of all units before the first start: each unit is
+        then counted by its difference from it, which keeps large units from swaying a cohort's mean.  The estimate stays
+        unbiased for any number fixed before the lot; its variance is smaller the nearer the number is, most of all
+        where little of X is subtracted (with beta = 1 a size that lasts drops out by itself).
+
     Raises
     ------
     EstimateError
-        ``per`` is neither.
+        ``per`` is neither, or ``expected`` is given per unit.
+
+    References
+    ----------
+    Middleton and Aronow (2015), doi:10.1515/spp-2013-0002: totals are unbiased where ratios are not (section 3), and
+    the difference estimator of Des Raj (section 4).
     """
+    if per not in ("unit", "child") or (per == "unit" and expected is not None):
+        raise unknown("per", per, ("unit", "child"))
     if per == "unit":
         return panel.value
-    if per != "child":
-        raise unknown("per", per, ("unit", "child"))
-    found: Floats = panel.numerator / panel.denominator.mean(axis=0)
+    rate = np.zeros(1) if expected is None else np.asarray(expected, np.float64)
+    found: Floats = (panel.numerator - rate * panel.denominator) / panel.denominator.mean(axis=0) + rate
     return found
 
 
@@ -222,7 +236,8 @@ def clustered(outcome: Floats, cluster: NDArray[np.intp], *, per: str = "cluster
 
     ``per="cluster"``: means, every cluster counting the same.  ``per="unit"``: totals over the mean cluster size, so
     that a plain mean over clusters is the mean over units; unbiased, but of larger variance where sizes differ
-    (Middleton and Aronow 2015, doi:10.1515/spp-2013-0002).
+    (Middleton and Aronow 2015, doi:10.1515/spp-2013-0002).  Subtract from all outcomes what was to be expected of
+    everybody before the lot, and the variance is small again (as in `counts`).
 
     Raises
     ------

@@ -68,6 +68,7 @@ def staggered_by_lot(
     estimand: Estimand = "simple",
     method: Method = "efficient",
     beta: float | None = None,
+    common_beta: bool = True,
     per: str = "cluster",
     test: bool | None = None,
     sides: Sides = "distance",
@@ -115,15 +116,16 @@ def staggered_by_lot(
     first = np.array([labels[code] for code in lot.codes[lot.free]], object)
     found = staggered(
         rows, first, unit=unit, periods=periods, estimand=estimand, method=method, beta=beta,
-        strata=lot.blocks[lot.free], level=level, term=term, exploratory=exploratory,
+        common_beta=common_beta, strata=lot.blocks[lot.free], level=level, term=term, exploratory=exploratory,
         shares=lot.units_per_item[lot.free] if per == "unit" else None,
     )  # fmt: skip
     small = _smallest(lot, first) < SMALL
     if not (small if test is None else test):
         return Rollout(found=found, test=None, region=None)
     statistic = StaggeredContrast(
-        outcome=y, starts=labels, periods=periods, estimand=estimand, method=method, beta=beta, per=per
-    )
+        outcome=y, starts=labels, periods=periods, estimand=estimand, method=method, beta=beta,
+        common_beta=common_beta, per=per,
+    )  # fmt: skip
     straight = beta is not None or RULES[method].beta is not None
     listed = most or (ENUMERATED if straight else KEPT)
     tested = randomization_test(

@@ -1,7 +1,8 @@
 """Timing that was drawn within strata: an estimate and its errors in each, weighted by their share of units.
 
 Without strata there is one.  A stratum's estimate is a row of coefficients on its cohort means; lots in different
-strata are independent, so variances add.
+strata are independent, so variances add.  The share of X that is subtracted is found once for all strata, from their
+sums, since small strata cannot tell one of their own (docs/decisions/0010-staggered.md).
 """
 
 from __future__ import annotations
@@ -118,6 +119,30 @@ def explained(cohorts: Cohorts, a: Floats, b: Floats) -> Floats:
     return found
 
 
+def parts(
+    strata: list[Stratum], estimand: Estimand, method: Method, beta: float | None, *, common: bool, bound: bool = True
+) -> list[Part]:
+    """The estimate within every stratum, with a given beta, one common to all, or one for each.
+
+    ``all_placebos`` finds them for each: strata may differ in what can be compared before the start.
+    """
+    rule = RULES[method]
+    fixed = rule.beta if beta is None else beta
+    if fixed is None and common and len(strata) > 1 and method != "all_placebos":
+        fixed = _common(strata, estimand, rule.control)
+    return [s.part(estimand, method, fixed, bound=bound) for s in strata]
+
+
+def _common(strata: list[Stratum], estimand: Estimand, control: Control) -> float:
+    """The beta of least variance for X and theta_0 summed over strata, whose lots are independent; 0 without an X."""
+    of_x = with_effect = 0.0
+    for s in strata:
+        own, c = s.contrasts(estimand, control), s.cohorts
+        found = c.covariance(own.before[None], np.stack([own.before, own.effect]))[0]
+        of_x, with_effect = of_x + s.share**2 * float(found[0]), with_effect + s.share**2 * float(found[1])
+    return with_effect / of_x if of_x > 0 else 0.0
+
+
 class Combined(NamedTuple):
     value: float
     neyman: float
@@ -128,7 +153,13 @@ class Combined(NamedTuple):
 
 
 def combined(
-    strata: list[Stratum], estimand: Estimand, method: Method, beta: float | None, *, bound: bool = True
+    strata: list[Stratum],
+    estimand: Estimand,
+    method: Method,
+    beta: float | None,
+    *,
+    common: bool = True,
+    bound: bool = True,
 ) -> Combined:
     """Strata weighted by their share of units; their draws are independent.
 
@@ -136,8 +167,8 @@ def combined(
     """
     value = neyman = taken = placebo = spread = 0.0
     betas: list[Floats] = []
-    for s in strata:
-        part, c, w = s.part(estimand, method, beta, bound=bound), s.cohorts, s.share
+    for s, part in zip(strata, parts(strata, estimand, method, beta, common=common, bound=bound), strict=True):
+        c, w = s.cohorts, s.share
         value += w * float(c.value(part.row))
         neyman += w**2 * float(c.covariance(part.row[None], part.row[None])[0, 0])
         if bound:
@@ -147,7 +178,7 @@ def combined(
         betas.append(part.beta)
     same = len({b.size for b in betas}) == 1
     return Combined(
-        value, sqrt(neyman), sqrt(max(neyman - taken, 0.0)),
+        value, sqrt(max(neyman, 0.0)), sqrt(max(neyman - taken, 0.0)),
         np.array(betas) if same else np.zeros((0,)), placebo, sqrt(spread),
     )  # fmt: skip
 
@@ -185,6 +216,6 @@ def strata_of(y: Floats, first: Ints, codes: Ints, method: Method, counted: Floa
 
 
 __all__ = [
-    "RULES", "Combined", "Method", "Part", "Rule", "Stratum", "combined", "explained", "seen_before", "strata_of",
-    "taking_part",
+    "RULES", "Combined", "Method", "Part", "Rule", "Stratum", "combined", "explained", "parts", "seen_before",
+    "strata_of", "taking_part",
 ]  # fmt: skip

@@ -36,7 +36,7 @@ class StaggeredContrast:
         In the order of the design's units; with timing drawn for clusters, rows are gathered as ``per`` says.
     starts : one per label of the design, in the order of its ``label_names``; 0, nan, infinity or None for never
     periods : (t,) ascending numbers
-    estimand, method, beta : as in `staggered`; ``all_placebos`` is refused
+    estimand, method, beta, common_beta : as in `staggered`; ``all_placebos`` is refused
     studentized : bool
         Over Neyman's error of each re-assignment; otherwise the estimate itself.
     per : ``cluster`` or ``unit``
@@ -53,6 +53,7 @@ class StaggeredContrast:
     estimand: Estimand = "simple"
     method: Method = "efficient"
     beta: float | None = None
+    common_beta: bool = True
     studentized: bool = True
     per: str = "cluster"
 
@@ -70,9 +71,10 @@ class StaggeredContrast:
         first, _ = timing(np.array(self.starts, object), self.periods, y.shape[1])
         beta = RULES[self.method].beta if self.beta is None else self.beta
         tables = _tables(drawn, y, first, self)
-        kind = Efficient if beta is None else FixedBeta
         words = RULES[self.method].words + (" over Neyman's error" if self.studentized else "")
-        return kind(drawn=drawn, tables=tables, beta=beta or 0.0, studentized=self.studentized, name=words)
+        if beta is not None:
+            return FixedBeta(drawn=drawn, tables=tables, beta=beta, studentized=self.studentized, name=words)
+        return Efficient(drawn=drawn, tables=tables, common=self.common_beta, studentized=self.studentized, name=words)
 
 
 class Table(NamedTuple):
@@ -99,9 +101,9 @@ class Efficient:
 
     drawn: Drawn
     tables: tuple[Table, ...]
-    beta: float
     studentized: bool
     name: str
+    common: bool = True
     centre: float | None = None
     _kept: list[tuple[Codes, list[tuple[float, Sums]]]] = field(default_factory=list, repr=False)
 
@@ -156,13 +158,18 @@ class Efficient:
 
     def _judged(self, codes: Codes, tau: float) -> tuple[Floats, Floats]:
         """(k,) the estimate less the hypothesised effect's part, and its variance."""
-        value, variance = np.zeros(len(codes)), np.zeros(len(codes))
         turn = np.array([[1.0, 0.0, -tau, 0.0], [0.0, 1.0, 0.0, -tau]])
-        for share, found in self._sums(codes):
-            (effect, x), spread = turn @ found.value, np.einsum("ai,ijk,bj->abk", turn, found.spread, turn)
+        each = [
+            (share * (turn @ found.value), share**2 * np.einsum("ai,ijk,bj->abk", turn, found.spread, turn))
+            for share, found in self._sums(codes)
+        ]
+        if self.common:
+            each = [(sum(top for top, _ in each), sum(spread for _, spread in each))]  # type: ignore[list-item]
+        value, variance = np.zeros(len(codes)), np.zeros(len(codes))
+        for (effect, x), spread in each:
             beta = np.divide(spread[0, 1], spread[1, 1], out=np.zeros_like(x), where=spread[1, 1] > 0)
-            value += share * (effect - beta * x)
-            variance += share**2 * (spread[0, 0] - 2 * beta * spread[0, 1] + beta**2 * spread[1, 1])
+            value += effect - beta * x
+            variance += spread[0, 0] - 2 * beta * spread[0, 1] + beta**2 * spread[1, 1]
         return value, variance
 
 
@@ -170,6 +177,7 @@ class Efficient:
 class FixedBeta(Efficient):
     """The contrast with a given beta: straight in the effect; satisfies `trialkit.estimate.arms.Straight`."""
 
+    beta: float = 1.0
     monotone: bool = False
 
     def values(self, codes: Codes, tau: float = 0.0) -> Floats:

@@ -3,7 +3,7 @@
 Under random timing any comparison of cohorts before either has started estimates nothing but chance.  Subtracting
 beta times such a comparison X changes no expectation, and the right beta takes most of the noise away; difference-in-
 differences always subtracts it once.  Timing drawn within strata is estimated within each and weighted by their share
-of units; timing drawn for clusters is estimated on clusters (`trialkit.estimate.cohorts.clustered`).
+of units, with one beta for all; timing drawn for clusters is estimated on clusters (`trialkit.estimate.cohorts.clustered`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scipy import stats
 from trialkit.estimate.cohorts import Floats, Ints, balanced, timing, unknown
 from trialkit.estimate.event_study import Estimand, EventStudy, event_times
 from trialkit.estimate.result import Estimate
-from trialkit.estimate.rollout_strata import RULES, Combined, Method, Stratum, combined, explained, strata_of
+from trialkit.estimate.rollout_strata import RULES, Combined, Method, Stratum, combined, explained, parts, strata_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,6 +84,7 @@ def staggered(
     estimand: Estimand = "simple",
     method: Method = "efficient",
     beta: float | None = None,
+    common_beta: bool = True,
     strata: ArrayLike | None = None,
     shares: ArrayLike | None = None,
     level: float = 0.95,
@@ -103,6 +104,8 @@ def staggered(
         ``callaway_santanna`` and ``sun_abraham`` (beta = 1, against all waiting or the last cohort); ``unadjusted``
     beta : float, optional
         Another fixed share of X to subtract.
+    common_beta : bool
+        Whether strata share one beta, found from their sums; otherwise each finds its own, which takes large strata.
     strata : (n,) labels, if timing was drawn within strata
     shares : (n,) what each row counts in its stratum's weight, 1 unless given (units, where rows are clusters)
     level : float in (0, 1)
@@ -127,12 +130,12 @@ def staggered(
     theta_0) (proposition 2), its plug-in (section 3.3), errors (section 3.4).
     """
     y, first, times, codes = _ready(outcome, start, periods, strata)
-    parts = strata_of(y, first, codes, method, None if shares is None else np.asarray(shares, np.float64))
-    found = combined(parts, estimand, method, beta)
-    cohorts = sum(s.cohorts.sizes.size for s in parts)
-    units = sum(s.cohorts.n for s in parts)
-    smallest = min(int(s.cohorts.sizes.min()) for s in parts)
-    notes = _notes(found, parts, smallest)
+    each = strata_of(y, first, codes, method, None if shares is None else np.asarray(shares, np.float64))
+    found = combined(each, estimand, method, beta, common=common_beta)
+    cohorts = sum(s.cohorts.sizes.size for s in each)
+    units = sum(s.cohorts.n for s in each)
+    smallest = min(int(s.cohorts.sizes.min()) for s in each)
+    notes = _notes(found, each, smallest)
     answer = _estimate(
         found, units, smallest, level=level, unit=unit, term=term, method=method, exploratory=exploratory
     )
@@ -140,11 +143,11 @@ def staggered(
         estimate=answer,
         std_error_adjusted=found.adjusted,
         std_error_neyman=found.neyman,
-        unadjusted=_unadjusted(parts, estimand, units - cohorts, answer),
+        unadjusted=_unadjusted(each, estimand, units - cohorts, answer),
         beta=found.beta,
         placebo=found.placebo,
         placebo_error=found.placebo_error,
-        left_out=_left_out(parts, times),
+        left_out=_left_out(each, times),
         notes=notes,
     )
 
@@ -196,6 +199,7 @@ def staggered_event_study(
     at: ArrayLike | None = None,
     method: Method = "efficient",
     beta: float | None = None,
+    common_beta: bool = True,
     errors: Literal["adjusted", "neyman"] = "adjusted",
     strata: ArrayLike | None = None,
     level: float = 0.95,
@@ -215,17 +219,15 @@ def staggered_event_study(
         As `staggered`.
     """
     y, first, _, codes = _ready(outcome, start, periods, strata)
-    parts = strata_of(y, first, codes, method)
-    common = [set(event_times(s.cohorts.starts, s.cohorts.n_periods).tolist()) for s in parts]
-    times = np.array(sorted(set.intersection(*common)) if at is None else at, np.int64)
-    each = [[s.part(int(k), method, beta) for k in times] for s in parts]
-    shares = [s.share for s in parts]
-    value = sum(
-        w * s.cohorts.value(np.array([p.row for p in found])) for w, s, found in zip(shares, parts, each, strict=True)
-    )
-    covariance = np.zeros((times.size, times.size))
-    for w, s, found in zip(shares, parts, each, strict=True):
+    among = strata_of(y, first, codes, method)
+    seen_by = [set(event_times(s.cohorts.starts, s.cohorts.n_periods).tolist()) for s in among]
+    times = np.array(sorted(set.intersection(*seen_by)) if at is None else at, np.int64)
+    by_time = [parts(among, int(k), method, beta, common=common_beta) for k in times]
+    value, covariance = np.zeros(times.size), np.zeros((times.size, times.size))
+    for k, s in enumerate(among):
+        found, w = [one[k] for one in by_time], s.share
         rows, seen = np.array([p.row for p in found]), np.array([p.seen for p in found])
+        value += w * s.cohorts.value(rows)
         covariance += w**2 * s.cohorts.covariance(rows, rows)
         if errors == "adjusted":
             covariance -= w**2 * explained(s.cohorts, seen, seen)
@@ -233,11 +235,11 @@ def staggered_event_study(
     covariance[np.ix_(zero, zero)] = 0.0
     error = np.sqrt(np.diagonal(covariance))
     z = float(stats.norm.isf((1 - level) / 2))
-    small = min(int(s.cohorts.sizes.min()) for s in parts) < SMALL
+    small = min(int(s.cohorts.sizes.min()) for s in among) < SMALL
     reach = np.where((error > 0) & (not small), z * error, nan)
     none = np.full(times.size, nan)
     return EventStudy(
-        event_time=times, estimate=np.asarray(value), std_error=error, covariance=covariance,
+        event_time=times, estimate=value, std_error=error, covariance=covariance,
         conf_low=value - reach, conf_high=value + reach, band_low=none, band_high=none, level=level,
         method=RULES[method].words, control=RULES[method].control, unit=unit, drawn_by_lot=True,
     )  # fmt: skip
