@@ -22,7 +22,7 @@ from trialkit.errors import EstimateError, PanelError
 from trialkit.estimate.cohorts import Cohorts, counts, timing, wide
 from trialkit.estimate.drawn import Drawn
 from trialkit.estimate.event_study import contrasts, event_times, weights
-from trialkit.estimate.rollout_lot import staggered_by_lot
+from trialkit.estimate.rollout_lot import placebo_by_lot, staggered_by_lot
 from trialkit.estimate.rollout_test import StaggeredContrast, items_of
 from trialkit.estimate.staggered import staggered, staggered_event_study, without_periods
 from trialkit.panel import Panel
@@ -282,6 +282,66 @@ def test_the_answer_of_a_small_rollout_is_the_test_and_its_interval() -> None:
             assert found.test.p_value_at(outside) <= 0.05 + 1e-12
     assert found.region is not None
     assert found.region.how != "scan"  # straight in the effect
+
+
+@pytest.mark.parametrize("lot", [stratified(), by_clusters()], ids=["strata", "clusters"])
+def test_below_twenty_a_cohort_the_default_is_the_test_with_the_beta_one_interval_beside(lot: Design) -> None:
+    y, codes = outcomes(len(lot.item_of_unit), 4), lot.sample(1, rng(2))[0]
+    found = staggered_by_lot(lot, codes, y, STARTS, unit="days")
+    assert found.test is not None
+    assert found.test.exact
+    assert found.estimate.p_value == found.test.p_value
+    assert found.region is not None
+    assert (found.region.how, found.estimate.conf_low) == ("scan", found.region.low)  # beta is found anew, so a scan
+    plain = found.found.unadjusted
+    assert plain is not None
+    labels, blocks = Drawn.of(lot, codes).codes, Drawn.of(lot, codes).blocks
+    assert plain.df == len(labels) - len(set(zip(blocks.tolist(), labels.tolist(), strict=True)))
+    said = found.summary()
+    assert f"p = {found.test.p_value:.4g}, all {lot.count().total} allocations, smallest possible p" in said
+    assert f"t({plain.df:g}): {plain.estimate:.3g} (95% interval {plain.conf_low:.3g} to {plain.conf_high:.3g})" in said
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 10**6), tau=st.floats(-20, 20))
+def test_an_effect_alike_for_all_moves_the_estimate_and_every_interval_by_itself(seed: int, tau: float) -> None:
+    """So a coverage under a constant effect is 100 percent less the size (simulations/staggered_size.py)."""
+    design = complete([f"u{k}" for k in range(6)], {"w1": 2, "w2": 2, "w3": 2})
+    y, codes = outcomes(6, seed), design.sample(1, rng(seed))[0]
+    moved = y + tau * (np.arange(T) >= FIRST[codes][:, None])
+    for method in ("efficient", "callaway_santanna"):
+        one, other = (
+            staggered_by_lot(design, codes, made, STARTS, unit="1", method=method)  # type: ignore[arg-type]
+            for made in (y, moved)
+        )
+        for name in ("estimate", "conf_low", "conf_high"):
+            wanted = getattr(one.estimate, name) + tau
+            assert getattr(other.estimate, name) == pytest.approx(wanted, abs=1e-6)  # a scan halves to 1e-8 errors
+        assert other.found.std_error_neyman == pytest.approx(one.found.std_error_neyman, rel=1e-7)
+        assert other.test is not None
+        assert one.test is not None
+        assert other.test.p_value_at(tau) == pytest.approx(one.test.p_value, abs=1e-12)
+
+
+def test_a_placebo_sees_nothing_of_what_comes_after_the_first_start() -> None:
+    """Its level is exact under effects of any size, and outcomes after the first start do not enter."""
+    design = complete([f"u{k}" for k in range(6)], {"w1": 2, "w2": 2, "w3": 2})
+    y, large = outcomes(6, 8), 50 * rng(9).random((6, T))
+    p = []
+    for codes in allocations(design):
+        treated = y + large * (np.arange(T) >= FIRST[codes][:, None])
+        found = placebo_by_lot(design, codes, treated, STARTS, unit="1", method="callaway_santanna")
+        p.append(found.estimate.p_value)
+        assert found.estimate.estimate == pytest.approx(
+            placebo_by_lot(design, codes, y, STARTS, unit="1", method="callaway_santanna").estimate.estimate, abs=1e-12
+        )
+    for alpha in (0.1, 0.2, 0.4):
+        assert (np.array(p) <= alpha + 1e-12).mean() <= alpha + 1e-12
+    assert min(p) < 0.1
+    gap = y[codes == 0, 1].mean() - y[codes > 0, 1].mean() - (y[codes == 0, 0].mean() - y[codes > 0, 0].mean())
+    assert found.estimate.estimate == pytest.approx(gap, rel=1e-9)  # period 2 against period 1, as if started in 2
+    with pytest.raises(EstimateError, match="before"):
+        placebo_by_lot(design, codes, y, STARTS, unit="1", lead=3)
 
 
 def test_under_no_effect_the_p_value_is_at_most_alpha_in_a_share_alpha_of_allocations() -> None:

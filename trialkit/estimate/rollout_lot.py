@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trialkit.errors import EstimateError
-from trialkit.estimate.cohorts import balanced
+from trialkit.estimate.cohorts import balanced, timing
 from trialkit.estimate.drawn import ENUMERATED, Drawn
 from trialkit.estimate.event_study import Estimand
 from trialkit.estimate.inversion import by_scan
@@ -55,6 +55,18 @@ class Rollout:
     def estimate(self) -> Estimate:
         """The answer, for tables."""
         return self.found.estimate
+
+    def summary(self) -> str:
+        """The answer in one line: the interval of the test where there is one, and the model-based one beside it."""
+        if self.test is None or self.region is None:
+            return self.found.summary()
+        kind, p = ("all" if self.test.exact else "a sample of"), self.estimate
+        apart = "" if self.region.connected else "; the accepted effects are not one interval"
+        tested = (
+            f"p = {p.p_value:.4g}" + ("" if self.test.exact else f" (Monte Carlo error {p.mc_error:.2g})")
+            + f", {kind} {p.n_allocations:,} allocations, smallest possible p {p.smallest_p:.2g}{apart}"
+        )  # fmt: skip
+        return "; ".join([self.estimate.summary(), tested, *self.found.notes])
 
 
 def staggered_by_lot(
@@ -136,6 +148,52 @@ def staggered_by_lot(
     return Rollout(found=replace(found, estimate=_answered(found, tested, region)), test=tested, region=region)
 
 
+def placebo_by_lot(
+    design: Design,
+    drawn: Assignment | Sequence[str] | Codes,
+    outcome: ArrayLike,
+    starts: Mapping[str, float | None],
+    *,
+    unit: str,
+    periods: ArrayLike | None = None,
+    lead: int = 1,
+    method: Method = "efficient",
+    per: str = "cluster",
+    level: float = 0.95,
+    most: int | None = None,
+    draws: int = 0,
+    rng: np.random.Generator | None = None,
+) -> Rollout:
+    """The same estimate and test in the periods before anybody started, as if all had started ``lead`` periods earlier.
+
+    Nothing had begun, so the effect is 0 whatever came later, and the test has its level under any effects.  A small p
+    is chance, or says that the lot was not what was said, or that people acted on its result before their start.
+
+    Parameters
+    ----------
+    lead : int
+        How many periods earlier; cohorts that even so would start later count as waiting.
+    design, drawn, outcome, starts, method, per, level, most, draws, rng : as in `staggered_by_lot`
+
+    Raises
+    ------
+    EstimateError
+        There are not so many periods before the first start, or as `staggered_by_lot`.
+    """
+    lot = Drawn.of(design, drawn)
+    y = balanced(outcome)
+    first, times = timing(np.array(_starts(lot, starts), object), periods, y.shape[1])
+    before = int(first[np.unique(lot.codes[lot.free])].min())
+    if not 1 <= lead <= before:
+        raise _too_early(lead, before)
+    earlier = [float(times[k - lead]) if k - lead < before else None for k in first.tolist()]
+    return staggered_by_lot(
+        design, lot.codes, y[:, :before], dict(zip(design.label_names, earlier, strict=True)), unit=unit,
+        periods=times[:before], method=method, per=per, test=True, level=level, most=most, draws=draws, rng=rng,
+        term=f"placebo, as if {lead} periods earlier",
+    )  # fmt: skip
+
+
 def scanned(test: RandomizationTest, sides: Sides, alpha: float) -> Region:
     """The effects a test with a beta of its own for every allocation does not refuse."""
     null, own = test.judge.null, test.estimate
@@ -179,6 +237,16 @@ def _starts(lot: Drawn, starts: Mapping[str, float | None]) -> list[float | None
     return [starts[label] for label in lot.design.label_names]
 
 
+def _too_early(lead: int, before: int) -> EstimateError:
+    return EstimateError(
+        f"Only {before} periods come before the first start, so a start {lead} periods earlier has no data before it. "
+        f"Give a lead between 1 and {before}, or earlier periods.",
+        {"lead": lead, "periods_before": before},
+        da=f"Der er kun {before} perioder før den første start, så en start {lead} perioder før har ingen data. Angiv et "
+        f"tal mellem 1 og {before}, eller tidligere perioder.",
+    )
+
+
 def _smallest(lot: Drawn, first: NDArray[np.object_]) -> int:
     """Items in the smallest cohort of any stratum."""
     known = [float(v) if v is not None and isfinite(v) else 0.0 for v in first]
@@ -186,4 +254,4 @@ def _smallest(lot: Drawn, first: NDArray[np.object_]) -> int:
     return int(np.unique(cells, axis=0, return_counts=True)[1].min())
 
 
-__all__ = ["Rollout", "scanned", "staggered_by_lot"]
+__all__ = ["Rollout", "placebo_by_lot", "scanned", "staggered_by_lot"]

@@ -135,20 +135,20 @@ def staggered(
     cohorts = sum(s.cohorts.sizes.size for s in each)
     units = sum(s.cohorts.n for s in each)
     smallest = min(int(s.cohorts.sizes.min()) for s in each)
-    notes = _notes(found, each, smallest)
     answer = _estimate(
         found, units, smallest, level=level, unit=unit, term=term, method=method, exploratory=exploratory
     )
+    plain = _unadjusted(each, estimand, units - cohorts, answer)
     return Staggered(
         estimate=answer,
         std_error_adjusted=found.adjusted,
         std_error_neyman=found.neyman,
-        unadjusted=_unadjusted(each, estimand, units - cohorts, answer),
+        unadjusted=plain,
         beta=found.beta,
         placebo=found.placebo,
         placebo_error=found.placebo_error,
         left_out=_left_out(each, times),
-        notes=notes,
+        notes=_notes(found, each, smallest, plain),
     )
 
 
@@ -298,13 +298,18 @@ def _left_out(strata: list[Stratum], times: Floats) -> tuple[float, ...]:
     return tuple(float(times[k]) if k < times.size else float("inf") for k in columns)
 
 
-def _notes(found: Combined, strata: list[Stratum], smallest: int) -> tuple[str, ...]:
+def _notes(found: Combined, strata: list[Stratum], smallest: int, plain: Estimate | None) -> tuple[str, ...]:
     notes: list[str] = []
     if found.adjusted == 0:
         notes.append("the adjusted standard error is 0, which is an accident of few units; Neyman's is shown")
     if smallest < SMALL:
         notes.append(
             f"a cohort has {smallest} units: no normal interval is given; the test through the design is the answer"
+        )
+    if smallest < SMALL and plain is not None:
+        notes.append(
+            f"beside it, with beta = 1 and t({plain.df:g}): {plain.estimate:.3g} "
+            f"({plain.level:.0%} interval {plain.conf_low:.3g} to {plain.conf_high:.3g})"
         )
     if any(s.left_out.size for s in strata):
         notes.append("cohorts of one unit, or without a period before their start, take no part")
