@@ -20,9 +20,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.timing import Contestant, interleaved, peak_mib, verdict
+from trialkit.design import complete
+from trialkit.design.base import Design
 from trialkit.estimate.callaway import callaway_santanna
 from trialkit.estimate.imputation import imputation
+from trialkit.estimate.randomization import RandomizationTest, randomization_test
 from trialkit.estimate.result import Estimate
+from trialkit.estimate.rollout_test import StaggeredContrast
 from trialkit.estimate.staggered import Staggered, staggered
 
 Floats = NDArray[np.float64]
@@ -126,7 +130,7 @@ def run(data: Path | None, rounds: int) -> list[str]:
     """Ours and the peers', as lines to print."""
     sets = [loaded(data)] if data else [generated(n) for n in TRUSTED]
     lines = [line for one in sets for line in _one(one, rounds, trusted=data is None)]
-    return [*lines, f"peak memory {peak_mib():.0f} MiB"]
+    return [*lines, *through_the_lot(rounds), f"peak memory {peak_mib():.0f} MiB"]
 
 
 def _one(data: Data, rounds: int, *, trusted: bool) -> list[str]:
@@ -169,3 +173,26 @@ def _one(data: Data, rounds: int, *, trusted: bool) -> list[str]:
         else:
             lines.append(f"{name} is not installed: not timed (goal >= {goal}x its CPU)")
     return lines
+
+
+def through_the_lot(rounds: int) -> list[str]:
+    """21 units x 24 months: all 20,349 ways to draw 5 of 21, and 10,000 draws of 7/7/7; goal: under a second each."""
+    rng = np.random.Generator(np.random.PCG64([20260101, 4, 21]))
+    units, y = [f"u{k:02d}" for k in range(21)], rng.normal(size=(21, MONTHS)).cumsum(axis=1)
+
+    def tested(design: Design, starts: list[float | None], draws: int) -> RandomizationTest:
+        statistic = StaggeredContrast(outcome=y, starts=starts)
+        codes = design.sample(1, np.random.default_rng(1))[0]
+        return randomization_test(
+            design, codes, statistic, unit="1", interval=False, most=100_000, draws=draws, rng=np.random.default_rng(2)
+        )
+
+    two, three = complete(units, {"w1": 5, "w2": 16}), complete(units, {"w1": 7, "w2": 7, "w3": 7})
+    times = interleaved(
+        {
+            "test through the lot, all 20,349": Contestant(lambda: tested(two, [9.0, None], 0)),
+            "test through the lot, 10,000 draws": Contestant(lambda: tested(three, [9.0, 15.0, None], 10_000)),
+        },
+        rounds,
+    )
+    return [one.line(note=f"(goal < 1 s: {'reached' if one.wall < 1 else 'MISSED'})") for one in times.values()]
