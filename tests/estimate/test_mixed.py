@@ -260,3 +260,25 @@ def test_ml_has_no_kenward_roger():
         fit.estimate("(Intercept)")
     with pytest.raises(EstimateError, match="no term 'x'"):
         replace(fit, by="REML").estimate("x")
+
+
+def test_the_fit_and_the_effect_are_drawn_on_the_caller_s_axes():
+    from matplotlib.figure import Figure
+
+    data = made_up(6)
+    asked = {"clusters": data["cluster"], "periods": data["period"], "exposure": data["exposure"], "unit": "days"}
+    found = stepped_wedge(data["y"], effect="exposure", random="cluster", **asked)
+    ax = found.plot(Figure().subplots())
+    (shown,) = ax.containers
+    np.testing.assert_allclose(shown.lines[0].get_ydata(), found.fit.coefficients[1:4])
+    low, high = np.transpose([segment[:, 1] for segment in shown.lines[2][0].get_segments()])
+    ends = [(found.at(time).conf_low, found.at(time).conf_high) for time in found.exposures]
+    np.testing.assert_allclose(np.transpose([low, high]), ends)
+    whole = stepped_wedge(data["y"], random="cluster", **asked)
+    ax = whole.plot(Figure().subplots())
+    assert whole.fit.coefficients[1] in [line.get_ydata()[0] for line in ax.get_lines()]
+    ax = whole.fit.plot(Figure().subplots())
+    np.testing.assert_allclose(
+        np.asarray(ax.collections[0].get_offsets()), np.column_stack([whole.fit.fitted, whole.fit.residuals])
+    )
+    assert ax.get_xlabel() == "fitted (days)"

@@ -66,17 +66,12 @@ class ClusterSummaries:
     def difference(self, *, variance: Variance = "equal", level: float = 0.95) -> Estimate:
         """Mean of the treated clusters' values minus that of the others, every cluster alike; by Student's t.
 
-        Equal variances: clusters - 2 degrees of freedom.  Welch's (1947, doi:10.1093/biomet/34.1-2.28) lets them differ.
+        Equal variances: clusters - 2 degrees of freedom.  Welch's lets them differ.
         """
         if variance == "equal":
             return self._told(self._weighted(np.ones_like(self.sizes)), "t test", level)
-        arms = [self.values[self.treated], self.values[~self.treated]]
-        parts = [float(one.var(ddof=1)) / one.size for one in arms]
-        spread = sum(part**2 / (one.size - 1) for part, one in zip(parts, arms, strict=True))
-        found = Moments(
-            value=float(arms[0].mean() - arms[1].mean()), std_error=float(np.sqrt(sum(parts))),
-            df=sum(parts) ** 2 / spread - self.n_by_cluster if spread > 0 else float("nan"),
-        )  # fmt: skip
+        found = welch(self.values[self.treated], self.values[~self.treated])
+        found = replace(found, df=found.df - self.n_by_cluster)
         return self._told(found, "Welch's t test", level)
 
     def weighted(self, by: By, *, level: float = 0.95) -> Estimate:
@@ -208,6 +203,17 @@ class ClusterSummaries:
         return ends[0], ends[1]
 
 
+def welch(one: Floats, other: Floats) -> Moments:
+    """The difference of two samples' means with variances of their own; the df are nan where neither varies.
+
+    Welch (1947), doi:10.1093/biomet/34.1-2.28.
+    """
+    parts = [float(sample.var(ddof=1)) / sample.size for sample in (one, other)]
+    spread = sum(part**2 / (sample.size - 1) for part, sample in zip(parts, (one, other), strict=True))
+    df = sum(parts) ** 2 / spread if spread > 0 else float("nan")
+    return Moments(value=float(one.mean() - other.mean()), std_error=float(np.sqrt(sum(parts))), df=df)
+
+
 def cluster_summaries(
     outcome: ArrayLike,
     *,
@@ -315,4 +321,4 @@ def _impossible(why: str, da: str) -> EstimateError:
     )
 
 
-__all__ = ["ClusterSummaries", "cluster_summaries"]
+__all__ = ["ClusterSummaries", "cluster_summaries", "welch"]

@@ -13,13 +13,16 @@ from trialkit.errors import EstimateError
 from trialkit.estimate.cells import Floats, Layout, check_rank, check_rows, fixed_effects, least_squares
 from trialkit.estimate.covariances import Structure
 from trialkit.estimate.kenward_roger import Inference, JointTest, joint_test
-from trialkit.estimate.mixed_fit import Clustered, Criterion, Profile, fitted_ratios, profiled
+from trialkit.estimate.mixed_fit import Clustered, Criterion, Likelihood, Profile, fitted_ratios, profiled
 from trialkit.estimate.moments import Moments
 from trialkit.estimate.random_effects import Random, RandomEffects
 from trialkit.estimate.result import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
+
+    from trialkit.estimate.variance_profile import ComponentInterval
 
 Df = Literal["Kenward-Roger", "Satterthwaite", "normal"]
 Labels = Sequence[object] | NDArray[np.generic]
@@ -48,6 +51,7 @@ class MixedFit:
         Given the random effects, in the order of the rows.
     random_effects : name -> (c, slots) float
         Predicted (BLUP) effects by cluster, in the order of ``clusters``; slots a cluster lacks are 0.
+    inference, likelihood, ratios : what errors and intervals are made of; ``ratios`` (k,) are the optimum
     """
 
     terms: tuple[str, ...]
@@ -55,7 +59,7 @@ class MixedFit:
     components: Mapping[str, float]
     log_likelihood: float
     by: Criterion
-    random: Random
+    random: str
     unit: str
     n_rows: int
     clusters: tuple[str, ...]
@@ -65,6 +69,8 @@ class MixedFit:
     residuals: Floats
     random_effects: Mapping[str, Floats]
     inference: Inference = field(repr=False)
+    likelihood: Likelihood = field(repr=False)
+    ratios: Floats = field(repr=False)
 
     @property
     def covariance(self) -> Floats:
@@ -138,6 +144,34 @@ class MixedFit:
 
         rows = [self.estimate(term, df=df, level=level).to_frame() for term in self.terms]
         return pd.concat(rows).reset_index(drop=True)
+
+    def intervals(self, *, level: float = 0.95) -> tuple[ComponentInterval, ...]:
+        """Profile intervals of the variance components, in the order of ``components``.
+
+        An end at 0 means that the data do not rule out that the component is absent.  The likelihood is the criterion
+        ``by``, restricted by default (`trialkit.estimate.variance_profile`).
+
+        Raises
+        ------
+        EstimateError
+            ``level`` is not between 0 and 1.
+        """
+        from trialkit.estimate.variance_profile import component_intervals
+
+        return component_intervals(
+            self.likelihood, self.ratios, dict(self.components), by=self.by, unit=self.unit, level=level
+        )
+
+    def plot(self, ax: Axes) -> Axes:
+        """Residuals against fitted values, both given the random effects, on the caller's axes.
+
+        A funnel says that the variance grows with the level; a bend, that a column is missing.
+        """
+        ax.scatter(self.fitted, self.residuals, s=9, alpha=0.5)
+        ax.axhline(0.0, linewidth=0.8, color="grey")
+        ax.set_xlabel(f"fitted ({self.unit})")
+        ax.set_ylabel(f"residual ({self.unit})")
+        return ax
 
     def _weights(self, contrast: Mapping[str, float] | str) -> Floats:
         given = {contrast: 1.0} if isinstance(contrast, str) else contrast
@@ -253,7 +287,7 @@ def _fit(
         log_likelihood=float(-0.5 * (profile.value[0] + free * (1 + np.log(2 * np.pi / free)))),
         by=by, random=random, unit=unit, n_rows=n, clusters=effects.clusters, singular=singular,
         notes=_notes(random, singular), fitted=fitted, residuals=y - fitted,
-        random_effects=effects.by_name(predicted), inference=inference,
+        random_effects=effects.by_name(predicted), inference=inference, likelihood=likelihood, ratios=ratios[0],
     )  # fmt: skip
 
 

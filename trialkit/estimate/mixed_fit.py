@@ -43,6 +43,22 @@ class Pieces:
     trace_bend: Floats | None = None
 
 
+class Counted(Protocol):
+    """What the optimizer asks of the data."""
+
+    @property
+    def n_sets(self) -> int:
+        """Data sets."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows per data set."""
+
+    @property
+    def mean_weight(self) -> float:
+        """Geometric mean of the rows' weights."""
+
+
 class Likelihood(Protocol):
     """What the optimizer asks: the pieces at ratios (d, k), one row per data set."""
 
@@ -51,7 +67,7 @@ class Likelihood(Protocol):
         """The random effects."""
 
     @property
-    def sums(self) -> Sums:
+    def sums(self) -> Counted:
         """The data."""
 
     def level(self, ratios: Floats) -> tuple[Floats, Floats]:
@@ -295,6 +311,6 @@ def _halved(here: Likelihood, roots: Floats, step: Floats, decrement: Floats, va
 
 
 __all__ = [
-    "Clustered", "Criterion", "Likelihood", "Pieces", "Profile", "bordered", "fitted_ratios", "level_of", "newton",
+    "Clustered", "Counted", "Criterion", "Likelihood", "Pieces", "Profile", "bordered", "fitted_ratios", "level_of", "newton",
     "profiled",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from trialkit.estimate.cells import Floats, Ints, Layout, Sums, check_rank, chec
 from trialkit.estimate.covariances import Structure
 from trialkit.estimate.kenward_roger import Inference
 from trialkit.estimate.mixed import Df
-from trialkit.estimate.mixed_fit import Clustered, Criterion, Likelihood, Profile, fitted_ratios, profiled
+from trialkit.estimate.mixed_fit import Clustered, Criterion, Profile, fitted_ratios, profiled
 from trialkit.estimate.patterns import Patterned
 from trialkit.estimate.random_effects import Labels, Random, RandomEffects
 from trialkit.estimate.spectral import one_ratio
@@ -160,7 +160,7 @@ class _Part:
     on_boundary: Flags
 
 
-def _fitted(likelihood: Likelihood, direction: Floats, *, by: Criterion, df: Df) -> _Part:
+def _fitted(likelihood: Patterned | Clustered, direction: Floats, *, by: Criterion, df: Df) -> _Part:
     structure, sums = likelihood.structure, likelihood.sums
     alone = len(structure.names) == 1 and sums.m.shape[1] == 1
     ratios = one_ratio(sums, by=by) if alone else fitted_ratios(likelihood, by=by, starts=2)
@@ -187,7 +187,9 @@ def _small_sample(inference: Inference, profile: Profile, direction: Floats, df:
     return np.stack([profile.beta @ direction, error, inference.df(direction, expected=adjusted), profile.s2])
 
 
-def _plain(likelihood: Likelihood, ratios: Floats, direction: Floats, by: Criterion) -> tuple[Floats, Floats, Floats]:
+def _plain(
+    likelihood: Patterned | Clustered, ratios: Floats, direction: Floats, by: Criterion
+) -> tuple[Floats, Floats, Floats]:
     t0 = likelihood.level(ratios)[1]
     p = t0.shape[-1] - 1
     both = np.stack([t0[:, :p, p], np.broadcast_to(direction, (len(t0), p))], axis=2)
@@ -207,7 +209,7 @@ def _alike(structure: Structure, ratios: Floats, on_boundary: Flags, mean_weight
     return [(sets, structure.free(ratios[sets[0]], mean_weight)) for sets in groups]
 
 
-def _joined(parts: list[_Part], whole: Likelihood, unit: str) -> ManyFits:
+def _joined(parts: list[_Part], whole: Patterned | Clustered, unit: str) -> ManyFits:
     structure = whole.structure
     value, error, df, s2 = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("estimate", "std_error", "df", "s2")

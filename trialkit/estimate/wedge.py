@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,6 +16,9 @@ from trialkit.estimate.mixed_fit import Criterion
 from trialkit.estimate.random_effects import Labels, Random
 from trialkit.estimate.result import Estimate
 from trialkit.estimate.sandwich import numbered
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 TREATED = "treated"
 
@@ -67,6 +71,24 @@ class Wedge:
     def at(self, exposure: int, *, df: Df = "Kenward-Roger", level: float = 0.95) -> Estimate:
         """The effect at one exposure time; 1 is the first treated period."""
         return self.over({exposure: 1.0}, df=df, level=level)
+
+    def plot(self, ax: Axes, *, df: Df = "Kenward-Roger", level: float = 0.95) -> Axes:
+        """The effect by exposure time with intervals, on the caller's axes; an immediate effect is a line in its band."""
+        ax.axhline(0.0, linewidth=0.8, color="grey")
+        if self.exposures:
+            found = [self.at(time, df=df, level=level) for time in self.exposures]
+            ends = [(one.estimate - one.conf_low, one.conf_high - one.estimate) for one in found]
+            ax.errorbar(
+                list(self.exposures), [one.estimate for one in found], yerr=np.transpose(ends), fmt="o", capsize=3
+            )  # fmt: skip
+            ax.set_xticks(list(self.exposures))
+        else:
+            whole = self.effect(df=df, level=level)
+            ax.axhspan(whole.conf_low, whole.conf_high, alpha=0.2)
+            ax.axhline(whole.estimate)
+        ax.set_xlabel("periods since the start, 1 the first")
+        ax.set_ylabel(f"effect ({self.fit.unit}), {level:.0%} interval")
+        return ax
 
 
 def stepped_wedge(
