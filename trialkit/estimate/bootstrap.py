@@ -18,7 +18,7 @@ from trialkit.errors import EstimateError
 from trialkit.estimate.moments import check_level
 from trialkit.estimate.regression import Columns, Labels
 from trialkit.estimate.result import Estimate
-from trialkit.estimate.sandwich import Clustered, Fit, covariance, orthonormal
+from trialkit.estimate.sandwich import Clustered, Fit, covariance, left_over, orthonormal
 
 Floats = NDArray[np.float64]
 Signs = Literal["rademacher", "webb"]
@@ -184,7 +184,7 @@ class Tested:
         x, back = orthonormal(given.values, given.weights, given.names)
         weighted = x if given.weights is None else x * given.weights[:, None]
         coefficients = back @ (weighted.T @ given.outcome)
-        fit = Fit(x=x, back=back, residual=given.outcome - given.values @ coefficients, weights=given.weights)
+        fit = Fit(x=x, back=back, residual=left_over(given.outcome, given.values @ coefficients), weights=given.weights)
         assert given.clusters is not None
         sums = Clustered.of(fit, given.clusters)
         variance = float(covariance(fit, "CR1", sums)[place, place])

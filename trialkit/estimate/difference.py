@@ -14,7 +14,7 @@ from trialkit.errors import EstimateError
 from trialkit.estimate.compared import Compared, Lot
 from trialkit.estimate.moments import Moments
 from trialkit.estimate.result import Estimate
-from trialkit.estimate.sandwich import Clustered, Fit, covariance, numbered, orthonormal
+from trialkit.estimate.sandwich import ROUNDING, Clustered, Fit, covariance, left_over, numbered, orthonormal
 
 Floats = NDArray[np.float64]
 DegreesOfFreedom = Literal["design", "satterthwaite"]
@@ -152,9 +152,15 @@ def _piece(found: Compared, rows: NDArray[np.intp]) -> Piece:
 
 def neyman(new: Floats, usual: Floats) -> Piece:
     """Two plain means; the variance of each over its number (Neyman 1923; Imbens and Rubin 2015, equation 6.16)."""
-    parts = [float(arm.var(ddof=1)) / arm.size for arm in (new, usual)]
+    parts = [_variance(arm) / arm.size for arm in (new, usual)]
     spread = sum(part**2 / (arm.size - 1) for part, arm in zip(parts, (new, usual), strict=True))
     return Piece(value=float(new.mean() - usual.mean()), variance=sum(parts), expected=sum(parts), spread=spread)
+
+
+def _variance(arm: Floats) -> float:
+    """Of one arm; exactly 0 where all outcomes are the same, though their mean be rounded."""
+    found = float(arm.var(ddof=1))
+    return found if found > float(ROUNDING * np.abs(arm).max()) ** 2 else 0.0
 
 
 def weighted(y: Floats, z: NDArray[np.bool_], w: Floats) -> Piece:
@@ -176,7 +182,7 @@ def _two_means(y: Floats, z: NDArray[np.bool_], w: Floats | None) -> tuple[Fit, 
     """The regression on an intercept and being treated, and its second coefficient."""
     x, back = orthonormal(np.column_stack([np.ones(y.size), z]), w, ("usual", "new"))
     means = [np.average(y[arm], weights=None if w is None else w[arm]) for arm in (z, ~z)]
-    residual = y - np.where(z, *means)
+    residual = left_over(y, np.where(z, *means))
     return Fit(x=x, back=back, residual=residual, weights=w), float(means[0] - means[1])
 
 
@@ -195,7 +201,8 @@ def _paired(found: Compared, df: DegreesOfFreedom) -> tuple[Moments, str]:
     mean = np.bincount(cell, found.outcome, minlength=2 * pairs).reshape(-1, 2) / size
     part = size.sum(axis=1) / size.sum() * (mean[:, 1] - mean[:, 0])
     value = float(part.sum())
-    variance = pairs / (pairs - 1) * float(((part - value / pairs) ** 2).sum())
+    apart = left_over(part, np.full(pairs, value / pairs))
+    variance = pairs / (pairs - 1) * float(apart @ apart)
     name = "matched pairs" + (" of clusters" if found.clustered else "")
     return Moments(value=value, std_error=sqrt(variance), df=pairs - 1.0), name
 

@@ -20,6 +20,7 @@ from trialkit.estimate.sandwich import (
     check_errors,
     covariance,
     degrees_of_freedom,
+    left_over,
     numbered,
     orthonormal,
 )
@@ -163,7 +164,7 @@ class Columns:
         x, back = orthonormal(regressors, self.weights, self.names)
         weighted = x if self.weights is None else x * self.weights[:, None]
         coefficients = back @ (weighted.T @ self.outcome)
-        residual = self.outcome - self.values @ coefficients
+        residual = left_over(self.outcome, self.values @ coefficients)
         fit = Fit(x=x, back=back, residual=residual, weights=self.weights)
         sums = None if self.clusters is None else Clustered.of(fit, self.clusters)
         found = covariance(fit, errors, sums)

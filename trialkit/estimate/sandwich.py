@@ -23,6 +23,8 @@ Ints = NDArray[np.intp]
 Errors = Literal["classical", "HC0", "HC1", "HC2", "HC3", "CR0", "CR1", "CR2", "CR3"]
 
 NOTHING_LEFT: Final = 1e-10  # of a row's or a cluster's own variance, after the regression went through it
+ROUNDING: Final = 1e-13  # of the largest outcome: a residual below is how far a sum of floats is off, and says nothing
+NO_VARIANCE: Final = 1e-20  # of what the largest residual alone would give a coefficient
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -88,8 +90,16 @@ def orthonormal(columns: Floats, weights: Floats | None, names: tuple[str, ...])
     return columns @ back, back
 
 
+def left_over(outcome: Floats, fitted: Floats) -> Floats:
+    """(n,) outcomes less what was fitted; exactly 0 where that is rounding: else a perfect fit has an error of 1e-17."""
+    residual = outcome - fitted
+    return np.where(np.abs(residual) <= ROUNDING * np.abs(outcome).max(initial=0.0), 0.0, residual)
+
+
 def covariance(fit: Fit, errors: Errors, sums: Clustered | None = None) -> Floats:
     """(k, k) covariance of the coefficients; nan where CR3 has none, since a cluster decides a coefficient alone.
+
+    0 for a coefficient that no residual bears on, as the mean of an arm in which all outcomes are the same.
 
     Parameters
     ----------
@@ -121,6 +131,9 @@ def covariance(fit: Fit, errors: Errors, sums: Clustered | None = None) -> Float
         factor = groups / (groups - 1) * (fit.n - 1) / (fit.n - fit.k) if errors == "CR1" else 1.0
         inner = scores.T @ scores * factor
     found = fit.back @ inner @ fit.back.T
+    least = NO_VARIANCE * np.square(fit.back).sum(axis=1) * float(np.square(fit.residual).max(initial=0.0))
+    unseen = np.diag(found) <= least
+    found[unseen] = found[:, unseen] = 0.0
     if sums is not None and errors == "CR3":
         found[sums.decided_alone] = found[:, sums.decided_alone] = np.nan
     return found
@@ -339,4 +352,7 @@ def _or_one(values: Floats) -> Floats:
     return np.where(values > NOTHING_LEFT, values, 1.0)
 
 
-__all__ = ["Clustered", "Errors", "Fit", "check_errors", "covariance", "degrees_of_freedom", "numbered", "orthonormal"]
+__all__ = [
+    "Clustered", "Errors", "Fit", "check_errors", "covariance", "degrees_of_freedom", "left_over", "numbered",
+    "orthonormal",
+]  # fmt: skip
