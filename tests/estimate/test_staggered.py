@@ -264,6 +264,19 @@ def test_the_statistic_of_every_allocation_is_the_estimate_made_anew(
         assert value == pytest.approx(again.estimate.estimate / again.std_error_neyman, rel=1e-8)
 
 
+def test_the_statistic_keeps_the_rules_for_waves_of_one_and_for_the_first_period() -> None:
+    """A label with one place takes no part, whoever holds it; a label that starts at once has nothing before."""
+    design = complete([f"u{k}" for k in range(8)], {"w1": 3, "w2": 1, "w3": 2, "w4": 2})
+    y, drawn = outcomes(8, 3), Drawn.of(design, next(allocations(design)))
+    for starts in ([3, 4, 5, None], [1, 4, 5, None]):
+        bound = StaggeredContrast(outcome=y, starts=starts).bind(drawn)
+        codes = design.sample(12, rng(4))
+        for one, value in zip(codes, bound.values(codes), strict=True):
+            again = staggered(y, np.array(starts, object)[one], unit="1")
+            assert again.left_out == (4.0,)
+            assert value == pytest.approx(again.estimate.estimate / again.std_error_neyman, rel=1e-8)
+
+
 def test_the_answer_of_a_small_rollout_is_the_test_and_its_interval() -> None:
     design = stratified()
     y = outcomes(10, 4)

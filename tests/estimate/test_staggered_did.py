@@ -74,6 +74,57 @@ def test_the_bootstrap_agrees_with_the_analytic_error_and_its_band_is_wider() ->
         found.event_study(draws=10)
 
 
+def test_the_band_is_as_wide_as_the_largest_of_correlated_normals() -> None:
+    """Its multiple of the error, beside 200,000 draws of the largest |z| with the same correlations."""
+    y = np.concatenate([panel(seed) for seed in range(40)])  # with few units the signs' sums are not yet normal
+    study = callaway_santanna(y, np.tile(START, 40), unit="1").event_study(draws=5_000, rng=np.random.default_rng(3))
+    known = np.isfinite(study.std_error)
+    covariance, error = study.covariance[np.ix_(known, known)], study.std_error[known]
+    z = np.random.default_rng(4).multivariate_normal(np.zeros(error.size), covariance / np.outer(error, error), 200_000)
+    wide = (study.band_high - study.estimate)[known] / error
+    assert wide == pytest.approx(
+        np.full(error.size, np.quantile(np.abs(z).max(axis=1), 0.95)), rel=0.03
+    )  # draws: 1 percent
+
+
+def test_the_joint_test_before_the_start_keeps_its_level_and_sees_a_trend() -> None:
+    start = np.repeat([4, 6, 0], 60)
+    first = np.where(start == 0, T, start - 1)
+    p = []
+    for seed in range(200):
+        g = np.random.Generator(np.random.PCG64([20260101, 63, seed]))
+        y = g.normal(size=(180, 1)) + g.normal(size=(180, T)).cumsum(axis=1)
+        p.append(callaway_santanna(y, start, unit="1").placebo().p_value)
+    assert (
+        0.005 < np.mean(np.array(p) < 0.05) < 0.11
+    )  # 5 percent, three Monte Carlo errors of 1.5 percent, and few units
+    tilted = y + 0.5 * np.arange(T) * (first < T)[:, None]
+    assert callaway_santanna(tilted, start, unit="1").placebo().p_value < 1e-6
+    with pytest.raises(EstimateError, match="before the start"):
+        callaway_santanna(y, np.where(start == 4, 2, 0), unit="1").placebo()
+
+
+@pytest.mark.parametrize("estimate", [
+    lambda y, s, t: callaway_santanna(y, s, periods=t, unit="1").aggregate("dynamic").overall,
+    lambda y, s, t: sun_abraham(y, s, periods=t, unit="1").overall,
+    lambda y, s, t: imputation(y, s, periods=t, unit="1"),
+])  # fmt: skip
+def test_gaps_in_periods_are_counted_by_order_and_the_first_periods_units_are_left_out(estimate) -> None:
+    y, start = panel(6), START.copy()
+    gapped = np.array([2001.0, 2002, 2005, 2006, 2007, 2011, 2012])
+    named = np.where(start == 0, 0, gapped[np.maximum(start - 1, 0)])
+    plain, moved = estimate(y, start, None), estimate(y, named, gapped)
+    assert (moved.estimate, moved.std_error) == (plain.estimate, plain.std_error)
+    between = np.where(named == 2005, 2003, named)  # starts between two periods: treated from the next one on
+    assert estimate(y, between, gapped).estimate == plain.estimate
+    start[:4] = 1
+    without = estimate(y[4:], start[4:], None)
+    assert (estimate(y, start, None).estimate, estimate(y, start, None).std_error) == (
+        without.estimate,
+        without.std_error,
+    )
+
+
 def test_beta_one_of_random_timing_is_callaway_santanna_with_those_not_yet_treated() -> None:
     y = panel()
     did = callaway_santanna(y, START, control="not_yet_treated", unit="1")

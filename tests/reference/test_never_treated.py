@@ -71,6 +71,13 @@ def test_averages_are_as_printed(counties: Wide) -> None:
         assert found.aggregate(kind).overall.estimate == pytest.approx(value, abs=ROUNDED), kind  # type: ignore[arg-type]
 
 
+def test_the_test_before_the_start_is_as_printed(counties: Wide) -> None:
+    """P-value for pre-test of parallel trends assumption: 0.16812."""
+    found = callaway_santanna(counties.outcome, counties.start, periods=counties.periods, unit="log employment")
+    assert found.placebo().p_value == pytest.approx(0.16812, abs=0.5e-5)
+    assert found.placebo().df == 5  # one before 2004 + 1 would need 2002; 2006 has two, 2007 three
+
+
 def test_did_lost_them_where_its_version_meets_a_column_of_whole_numbers() -> None:
     """Issue 264 of did: 2.3.0 writes infinity for g = 0, which a column of whole numbers cannot hold."""
     seen = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import nan
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -42,6 +42,14 @@ class Aggregate:
     covariance: Floats
     influence: Influence
     overall: Estimate
+
+
+class Placebo(NamedTuple):
+    """A test that every comparison before the start is 0."""
+
+    statistic: float
+    df: int  # comparisons
+    p_value: float
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -146,6 +154,26 @@ class GroupTime:
             band_high=found.estimate + wide * found.std_error, level=self.level, method=self.method,
             control=self.control, unit=self.unit, drawn_by_lot=self.drawn_by_lot,
         )  # fmt: skip
+
+    def placebo(self) -> Placebo:
+        """A joint test of the comparisons before the start, which parallel trends make 0.
+
+        Raises
+        ------
+        EstimateError
+            There are none, or fewer units than it takes to see how they vary together.
+
+        References
+        ----------
+        The Wald test of Callaway and Sant'Anna's package did, from the influence functions of theorem 2.
+        """
+        early = (self.period < self.group) & np.isfinite(self.std_error)
+        value = self.estimate[early]
+        covariance = Influence(self.influence.slope[early], self.influence.level[early]).covariance(self.cohorts)
+        if not value.size or np.linalg.matrix_rank(covariance, hermitian=True) < value.size:
+            raise _no_placebo(value.size)
+        found = float(value @ np.linalg.solve(covariance, value))
+        return Placebo(found, value.size, float(stats.chi2.sf(found, value.size)))
 
     def bootstrap(self, influence: Influence, draws: int, rng: np.random.Generator | None) -> Floats:
         """(draws, k) mean of the influence functions times Rademacher signs, one per unit.
@@ -282,10 +310,20 @@ def callaway_santanna(
     )  # fmt: skip
 
 
+def _no_placebo(comparisons: int) -> EstimateError:
+    return EstimateError(
+        f"{comparisons} comparisons before the start cannot be tested together: there are none, or too few units to see "
+        "how they vary. Give earlier periods, or look at them one by one.",
+        {"comparisons": comparisons},
+        da=f"{comparisons} sammenligninger før start kan ikke prøves under ét: der er ingen, eller for få enheder. Angiv "
+        "tidligere perioder, eller se på dem én for én.",
+    )
+
+
 def _spread(boot: Floats) -> Floats:
     """Standard errors by the bootstrap's quartiles, which a few wild draws do not move."""
     found: Floats = (np.quantile(boot, 0.75, axis=0) - np.quantile(boot, 0.25, axis=0)) / (2 * stats.norm.isf(0.25))
     return found
 
 
-__all__ = ["Aggregate", "Aggregation", "GroupTime", "callaway_santanna"]
+__all__ = ["Aggregate", "Aggregation", "GroupTime", "Placebo", "callaway_santanna"]

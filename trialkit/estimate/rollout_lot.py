@@ -29,6 +29,8 @@ from trialkit.estimate.rollout_test import KEPT, StaggeredContrast, items_of
 from trialkit.estimate.staggered import SMALL, Staggered, staggered
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from trialkit.design.assignment import Assignment
     from trialkit.design.base import Codes, Design
 
@@ -55,6 +57,10 @@ class Rollout:
     def estimate(self) -> Estimate:
         """The answer, for tables."""
         return self.found.estimate
+
+    def to_frame(self) -> pd.DataFrame:
+        """The answer as one row, both errors beside it."""
+        return self.found.to_frame()
 
     def summary(self) -> str:
         """The answer in one line: the interval of the test where there is one, and the model-based one beside it."""
