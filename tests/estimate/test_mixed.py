@@ -270,7 +270,7 @@ def test_the_fit_and_the_effect_are_drawn_on_the_caller_s_axes():
     found = stepped_wedge(data["y"], effect="exposure", random="cluster", **asked)
     ax = found.plot(Figure().subplots())
     (shown,) = ax.containers
-    np.testing.assert_allclose(shown.lines[0].get_ydata(), found.fit.coefficients[1:4])
+    np.testing.assert_allclose(np.asarray(shown.lines[0].get_ydata(), float), found.fit.coefficients[1:4])
     low, high = np.transpose([segment[:, 1] for segment in shown.lines[2][0].get_segments()])
     ends = [(found.at(time).conf_low, found.at(time).conf_high) for time in found.exposures]
     np.testing.assert_allclose(np.transpose([low, high]), ends)
@@ -282,3 +282,60 @@ def test_the_fit_and_the_effect_are_drawn_on_the_caller_s_axes():
         np.asarray(ax.collections[0].get_offsets()), np.column_stack([whole.fit.fitted, whole.fit.residuals])
     )
     assert ax.get_xlabel() == "fitted (days)"
+
+
+def cells_of(data: dict[str, Any]) -> dict[str, Any]:
+    """Mean, size and sum of squares of each cluster-period."""
+    pair = data["cluster"] * 100 + data["period"]
+    _, first, code, size = np.unique(pair, return_index=True, return_inverse=True, return_counts=True)
+    mean = np.bincount(code, data["y"]) / size
+    rows = {name: data[name][first] for name in ("cluster", "period", "exposure")}
+    return {**rows, "y": mean, "sizes": size, "within": np.bincount(code, (data["y"] - mean[code]) ** 2)}
+
+
+@pytest.mark.parametrize("random", ["cluster", "nested", "treatment", "independent treatment", "decay"])
+@pytest.mark.parametrize("by", ["REML", "ML"])
+def test_cells_with_their_squares_are_fitted_as_their_persons(random, by):
+    data = made_up(12, clusters=8, persons=6, spread=0.8)
+    cells = cells_of(data)
+    asked = {"unit": "1", "random": random, "by": by}
+
+    def fit(rows: dict[str, Any], **more: Any) -> Any:
+        return stepped_wedge(
+            rows["y"], clusters=rows["cluster"], periods=rows["period"], exposure=rows["exposure"], **asked, **more
+        ).fit  # fmt: skip
+
+    one, other = fit(data), fit(cells, sizes=cells["sizes"], within=cells["within"])
+    assert other.n_rows == one.n_rows == len(data["y"])
+    np.testing.assert_allclose(other.coefficients, one.coefficients, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(list(other.components.values()), list(one.components.values()), rtol=1e-9, atol=1e-9)
+    assert other.log_likelihood == pytest.approx(one.log_likelihood, abs=1e-9)
+    np.testing.assert_allclose(other.covariance, one.covariance, rtol=1e-9)
+    if by == "REML":
+        np.testing.assert_allclose(other.adjusted_covariance, one.adjusted_covariance, rtol=1e-9, atol=1e-12)
+        assert other.moments("treated").df == pytest.approx(one.moments("treated").df, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"sizes": lambda c: c["sizes"] + 0.5}, "not whole numbers"),
+        ({"sizes": lambda c: c["sizes"][1:]}, "for 24 rows"),
+        ({"weights": lambda c: c["sizes"]}, "beside weights"),
+        ({"within": lambda c: None}, "was not given"),
+        ({"within": lambda c: -c["within"]}, "negative"),
+    ],
+)
+def test_cells_that_do_not_say_enough_are_refused_in_words(change, words):
+    cells = cells_of(made_up(12))
+    asked = {name: cells[name] for name in ("sizes", "within")} | {name: made(cells) for name, made in change.items()}
+    with pytest.raises(EstimateError, match=words) as told:
+        stepped_wedge(
+            cells["y"],
+            clusters=cells["cluster"],
+            periods=cells["period"],
+            exposure=cells["exposure"],
+            unit="1",
+            **asked,
+        )
+    assert told.value.told("da") != told.value.message

@@ -148,3 +148,28 @@ def test_what_cannot_be_fitted_is_refused_in_words(change, words):
     with pytest.raises(EstimateError, match=words) as told:
         many_mixed_models(given.pop("outcomes"), columns(data["exposure"], data["period"]), **given)
     assert told.value.told("da") != told.value.message
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+@pytest.mark.parametrize("random", ["cluster", "nested"])
+def test_many_cells_with_their_squares_are_many_persons(random, balanced):
+    data, y = designed(balanced=balanced)
+    pair = data["cluster"] * 100 + data["period"]
+    _, first, code, size = np.unique(pair, return_index=True, return_inverse=True, return_counts=True)
+    mean = np.stack([np.bincount(code, one) / size for one in y])
+    within = ((y - mean[:, code]) ** 2).sum(axis=1)
+    asked = {"contrast": "treated", "random": random, "unit": "1"}
+    rows = many_mixed_models(
+        y, columns(data["exposure"], data["period"]), clusters=data["cluster"], periods=data["period"], **asked
+    )
+    cells = many_mixed_models(
+        mean, columns(data["exposure"][first], data["period"][first]), clusters=data["cluster"][first],
+        periods=data["period"][first], sizes=size, within=within, **asked,
+    )  # fmt: skip
+    for name in ("estimate", "std_error", "df", "p_value"):
+        np.testing.assert_allclose(getattr(cells, name), getattr(rows, name), rtol=1e-9)
+    with pytest.raises(EstimateError, match="within has shape"):
+        many_mixed_models(
+            mean, columns(data["exposure"][first], data["period"][first]), clusters=data["cluster"][first],
+            periods=data["period"][first], sizes=size, within=within[:2], **asked,
+        )  # fmt: skip

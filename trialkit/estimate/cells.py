@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -57,10 +57,15 @@ class Sums:
 
     def of(self, sets: Ints) -> Sums:
         """The same design with these data sets, in this order; a data set may be repeated."""
-        return Sums(
-            m=self.m, a=self.a, b=self.b[sets], xx=self.xx, xy=self.xy[sets], yy=self.yy[sets],
-            log_weights=self.log_weights, n_rows=self.n_rows,
-        )  # fmt: skip
+        return replace(self, b=self.b[sets], xy=self.xy[sets], yy=self.yy[sets])
+
+    def of_persons(self, n_persons: int, within: Floats) -> Sums:
+        """The sums of the persons behind cells' means, whose weights were their numbers.
+
+        Persons of one cell are alike in all but the outcome, so that means and the sum of squares about them, over all
+        cells (d,), are sufficient.
+        """
+        return replace(self, yy=self.yy + within, log_weights=0.0, n_rows=n_persons)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -194,6 +199,46 @@ def check_rows(y: Floats, x: Floats, cluster: NDArray[np.intp], weights: Floats)
         )
 
 
+def persons_of(sizes: ArrayLike, weights: ArrayLike | None, n: int) -> Floats:
+    """(n,) how many persons each row's mean is of, as weights.
+
+    Raises
+    ------
+    EstimateError
+        Not whole numbers from 1, or weights beside them.
+    """
+    found = np.asarray(sizes, np.float64)
+    if weights is not None or found.shape != (n,) or not ((found >= 1) & (found == np.floor(found))).all():
+        raise EstimateError(
+            f"sizes has shape {found.shape} for {n} rows, is not whole numbers from 1, or stands beside weights. They count "
+            "the persons behind each row's mean. Give one whole number per row, or weights, not both.",
+            {"shape": found.shape, "rows": n, "weights": weights is not None},
+            da=f"sizes har formen {found.shape} for {n} rækker, er ikke hele tal fra 1, eller står sammen med vægte. De "
+            "tæller personerne bag hver rækkes gennemsnit. Angiv ét helt tal pr. række, eller vægte, ikke begge.",
+        )
+    return found
+
+
+def check_within(within: ArrayLike | None, shape: tuple[int, ...]) -> Floats:
+    """Sums of squares about the means, one per ``shape``.
+
+    Raises
+    ------
+    EstimateError
+        They are missing, of another shape, or negative.
+    """
+    found = np.asarray(np.nan if within is None else within, np.float64)
+    if found.shape != shape or not (np.isfinite(found) & (found >= 0)).all():
+        raise EstimateError(
+            f"within has shape {found.shape}, is negative or was not given, and sizes need one sum of squares of the persons "
+            f"about their mean for each of {shape}. Without it nobody knows how persons vary. Give it, or give weights.",
+            {"shape": found.shape, "expected": shape},
+            da=f"within har formen {found.shape}, er negativ eller mangler, og sizes kræver en kvadratsum for hver af "
+            f"{shape}. Uden den ved ingen, hvor meget personer varierer. Angiv den, eller brug vægte.",
+        )
+    return found
+
+
 def check_rank(x: Floats, names: tuple[str, ...]) -> None:
     """Refuse columns that follow from the others, and as many columns as rows."""
     size = np.linalg.norm(x, axis=0)
@@ -208,4 +253,7 @@ def check_rank(x: Floats, names: tuple[str, ...]) -> None:
         )
 
 
-__all__ = ["Floats", "Ints", "Layout", "Sums", "check_rank", "check_rows", "fixed_effects", "least_squares"]
+__all__ = [
+    "Floats", "Ints", "Layout", "Sums", "check_rank", "check_rows", "check_within", "fixed_effects", "least_squares",
+    "persons_of",
+]  # fmt: skip

@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trialkit.errors import EstimateError
-from trialkit.estimate.cells import Floats, Layout, check_rank, check_rows, fixed_effects, least_squares
+from trialkit.estimate.cells import (
+    Floats,
+    Layout,
+    check_rank,
+    check_rows,
+    check_within,
+    fixed_effects,
+    least_squares,
+    persons_of,
+)
 from trialkit.estimate.covariances import Structure
 from trialkit.estimate.kenward_roger import Inference, JointTest, joint_test
 from trialkit.estimate.mixed_fit import Clustered, Criterion, Likelihood, Profile, fitted_ratios, profiled
@@ -208,6 +217,8 @@ def mixed_model(
     persons: Labels | None = None,
     treated: ArrayLike | None = None,
     weights: ArrayLike | None = None,
+    sizes: ArrayLike | None = None,
+    within: ArrayLike | None = None,
     by: Criterion = "REML",
 ) -> MixedFit:
     """Fixed effects of columns, with random effects of clusters.
@@ -235,6 +246,9 @@ def mixed_model(
         Needed by the random treatment effects.
     weights : (n,) float, > 0, optional
         A row's residual variance is that of a row of weight 1 over its weight, e.g. persons behind a mean.
+    sizes, within : (n,) int >= 1 and (n,) float >= 0, optional
+        Rows are cells: the outcome is the mean of ``sizes`` persons who are alike in everything else, ``within`` the sum of
+        their squares about it.  The fit is that of the persons' own rows, to rounding; ``n_rows`` counts persons.
     by : "REML" or "ML"
 
     Returns
@@ -255,13 +269,17 @@ def mixed_model(
     """
     y = np.asarray(outcome, np.float64)
     names, x = fixed_effects(columns, len(y))
-    effects = RandomEffects.of(random, clusters, periods=periods, persons=persons, treated=treated)
-    w = np.ones_like(y) if weights is None else np.asarray(weights, np.float64)
+    size = None if sizes is None else persons_of(sizes, weights, len(y))
+    effects = RandomEffects.of(random, clusters, periods=periods, persons=persons, treated=treated, sizes=size)
+    w = np.asarray(np.ones_like(y) if weights is None else weights, np.float64) if size is None else size
     check_rows(y, x, effects.cluster, w)
     check_rank(x, names)
     layout = Layout(x=x, z=effects.z, cluster=effects.cluster, weights=w)
     start, left = least_squares(x, y, w)
-    likelihood = Clustered(layout.sums(left[None]), effects.structure)
+    sums = layout.sums(left[None])
+    if size is not None:
+        sums = sums.of_persons(int(size.sum()), check_within(within, y.shape).sum(keepdims=True))
+    likelihood = Clustered(sums, effects.structure)
     return _fit(likelihood, layout, y, start, names, effects, by=by, random=random, unit=unit)
 
 
@@ -269,7 +287,7 @@ def _fit(
     likelihood: Clustered, layout: Layout, y: Floats, start: Floats, names: tuple[str, ...], effects: RandomEffects,
     *, by: Criterion, random: Random, unit: str,
 ) -> MixedFit:  # fmt: skip
-    structure, n = effects.structure, len(y)
+    structure, n = effects.structure, likelihood.sums.n_rows
     ratios = fitted_ratios(likelihood, by=by)
     pieces = likelihood.pieces(ratios)
     profile = profiled(pieces, n_rows=n, by=by)

@@ -11,7 +11,17 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, stdtr
 
 from trialkit.errors import EstimateError
-from trialkit.estimate.cells import Floats, Ints, Layout, Sums, check_rank, check_rows, fixed_effects
+from trialkit.estimate.cells import (
+    Floats,
+    Ints,
+    Layout,
+    Sums,
+    check_rank,
+    check_rows,
+    check_within,
+    fixed_effects,
+    persons_of,
+)
 from trialkit.estimate.covariances import Structure
 from trialkit.estimate.kenward_roger import Inference
 from trialkit.estimate.mixed import Df
@@ -71,6 +81,8 @@ def many_mixed_models(
     persons: Labels | None = None,
     treated: ArrayLike | None = None,
     weights: ArrayLike | None = None,
+    sizes: ArrayLike | None = None,
+    within: ArrayLike | None = None,
     by: Criterion = "REML",
     df: Df = "Kenward-Roger",
 ) -> ManyFits:
@@ -82,7 +94,9 @@ def many_mixed_models(
         One data set per row, its rows in one order.  Rows alike in cluster, columns and random effects are added up
         first, so that the cost hardly depends on persons per cell.
     contrast : weights by term, or one term
-    clusters, columns, random, periods, persons, treated, weights, by : as in ``mixed_model``
+    clusters, columns, random, periods, persons, treated, weights, sizes, by : as in ``mixed_model``
+    within : (d,) float >= 0
+        With ``sizes``: the sum of squares of all persons about their cells' means, by data set.
     df : "Kenward-Roger", "Satterthwaite" or "normal"
 
     Raises
@@ -108,12 +122,15 @@ def many_mixed_models(
             da=f"{df} er defineret for REML. Brug REML, eller bed om df='normal'.",
         )
     names, x = fixed_effects(columns, y.shape[1])
-    effects = RandomEffects.of(random, clusters, periods=periods, persons=persons, treated=treated)
-    w = np.ones(y.shape[1]) if weights is None else np.asarray(weights, np.float64)
+    size = None if sizes is None else persons_of(sizes, weights, y.shape[1])
+    effects = RandomEffects.of(random, clusters, periods=periods, persons=persons, treated=treated, sizes=size)
+    w = np.asarray(np.ones(y.shape[1]) if weights is None else weights, np.float64) if size is None else size
     check_rows(y[:1], x, effects.cluster, w)
     check_rank(x, names)
     direction = _direction(contrast, names)
     sums = Layout(x=x, z=effects.z, cluster=effects.cluster, weights=w).sums(y)
+    if size is not None:
+        sums = sums.of_persons(int(size.sum()), check_within(within, (len(y),)))
     _check_varying(sums)
     whole = Patterned.of_sums(sums, effects.structure) or Clustered(sums, effects.structure)
     parts = [_fitted(whole.of(sets), direction, by=by, df=df) for sets in _chunks(len(y))]

@@ -41,8 +41,9 @@ class RandomEffects:
         periods: Labels | None = None,
         persons: Labels | None = None,
         treated: ArrayLike | None = None,
+        sizes: Floats | None = None,
     ) -> RandomEffects:
-        """The structure by name.
+        """The structure by name; ``sizes`` (n,) are the persons behind each row, one unless given.
 
         Raises
         ------
@@ -58,7 +59,7 @@ class RandomEffects:
         parts: list[tuple[str, Floats]] = []
         if random in ("nested", "nested cohort", "decay"):
             period = _indicators(numbered(periods)[0])
-            _check_repeated(random, "cluster-period", cluster, period)
+            _check_repeated(random, "cluster-period", cluster, period, sizes)
             parts.append(("cluster-period", period))
         elif random in ("treatment", "independent treatment"):
             parts += [("cluster", np.ones((len(cluster), 1))), ("treatment", _zero_or_one(treated)[:, None])]
@@ -66,7 +67,7 @@ class RandomEffects:
             parts.append(("cluster", np.ones((len(cluster), 1))))
         if random in ("cohort", "nested cohort"):
             person = _indicators(_within(cluster, numbered(persons)[0]))
-            _check_repeated(random, "person", cluster, person)
+            _check_repeated(random, "person", cluster, person, sizes)
             parts.append(("person", person))
         widths = np.cumsum([0, *(part.shape[1] for _, part in parts)])
         slots = tuple(
@@ -135,9 +136,11 @@ def _check_length(name: str, shape: tuple[int, ...], n: int) -> None:
         )
 
 
-def _check_repeated(random: str, what: str, cluster: Ints, indicators: Floats) -> None:
+def _check_repeated(random: str, what: str, cluster: Ints, indicators: Floats, sizes: Floats | None) -> None:
     """One row per slot cannot tell the slot's variance from the residual's, whatever the weights pretend."""
     pairs = np.column_stack([cluster, indicators.argmax(axis=1)])
+    if sizes is not None and (sizes > 1).any():
+        return
     if random != "decay" and len(np.unique(pairs, axis=0)) == len(pairs):
         raise EstimateError(
             f"Every {what} has one row, so its variance cannot be told from the residual's. Give rows of persons "

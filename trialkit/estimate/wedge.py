@@ -103,6 +103,8 @@ def stepped_wedge(
     covariates: Mapping[str, ArrayLike] | None = None,
     persons: Labels | None = None,
     weights: ArrayLike | None = None,
+    sizes: ArrayLike | None = None,
+    within: ArrayLike | None = None,
     by: Criterion = "REML",
 ) -> Wedge:
     """The effect of a stepped-wedge trial, with every period's own level.
@@ -110,14 +112,14 @@ def stepped_wedge(
     Parameters
     ----------
     outcome : (n,) float, in ``unit``
-        A person in a period, or the mean of a cluster in a period (then give ``weights``).
+        A person in a period, or the mean of a cluster in a period (then give ``sizes`` and ``within``, or ``weights``).
     clusters, periods : (n,) labels
         Periods sort in time order.
     exposure : (n,) int >= 0
         Periods since the cluster's start: 0 before it, 1 in the first treated period.
     effect : "immediate" or "exposure"
         One effect from the first treated period on, or one effect per exposure time, averaged by ``Wedge.effect``.
-    random, persons, weights, by : as in ``mixed_model``
+    random, persons, weights, sizes, within, by : as in ``mixed_model``
     covariates : name -> (n,) float
 
     Raises
@@ -135,7 +137,8 @@ def stepped_wedge(
     return Wedge(
         fit=mixed_model(
             outcome, columns(time, periods, effect=effect, covariates=covariates), clusters=clusters, unit=unit,
-            random=random, periods=periods, persons=persons, treated=(time > 0).astype(np.float64), weights=weights, by=by,
+            random=random, periods=periods, persons=persons, treated=(time > 0).astype(np.float64), weights=weights,
+            sizes=sizes, within=within, by=by,
         ),
         exposures=seen,
     )  # fmt: skip
