@@ -81,9 +81,10 @@ def check_average(found: GroupTime, kind: str, wanted: dict[str, Any]) -> None:
 
 def check_two_way(data: Wide, frame: pd.DataFrame, expected: dict[str, Any]) -> None:
     known = dict(ERRORS)
-    if "region" in frame:
-        region = frame.drop_duplicates("i").set_index("i")["region"].loc[data.units].to_numpy()
-        known["twfe_cluster_cl"] = {"errors": "cluster", "clusters": region}
+    others = [name for name in frame.columns if name not in ("i", "t", "g", "y")]
+    if "twfe_cluster_cl" in expected:  # the one other column, whatever its name
+        of_unit = frame.drop_duplicates("i").set_index("i")[others[0]].loc[data.units].to_numpy()
+        known["twfe_cluster_cl"] = {"errors": "cluster", "clusters": of_unit}
     for name, wanted in expected.items():
         if not name.startswith("twfe"):
             continue
