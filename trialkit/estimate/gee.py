@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import exp, inf, nan
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from math import exp, inf
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trialkit.errors import EstimateError
 from trialkit.estimate.cells import Floats
+from trialkit.estimate.gee_contrast import Df, contrast_weights, default_errors, degrees_of_freedom, undefined
 from trialkit.estimate.gee_family import Family, FamilyName, Link
 from trialkit.estimate.gee_fit import Solved, Status, refusal, solved
 from trialkit.estimate.gee_rows import Prepared
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-Df = Literal["clusters - 2", "clusters - parameters", "normal"]
 Labels = Sequence[object] | NDArray[np.generic]
-KAUERMANN_CARROLL_FROM: Final = 12  # clusters
 PLAIN_FROM: Final = 40
 PERMUTATION_TO: Final = 12
 
@@ -52,9 +51,9 @@ class GeeFit:
         Persons (or weighted rows) behind the fit.
     clusters : names of the clusters
     fitted : (n,) float
-        Expected outcome of each row, per person; in the order of the rows.
+        Expected outcome of each row, per person; in the order of the rows, nan for a row of nobody.
     residuals : (n,) float
-        Outcome per person minus that; nan for a row of nobody.
+        Outcome per person minus that.
     notes : what a reader must know beside the numbers
     """
 
@@ -76,7 +75,7 @@ class GeeFit:
     @property
     def default_errors(self) -> Errors:
         """Kauermann-Carroll from 12 clusters on, Mancl-DeRouen below."""
-        return "KC" if len(self.clusters) >= KAUERMANN_CARROLL_FROM else "MD"
+        return default_errors(len(self.clusters))
 
     def covariance(self, errors: Errors | None = None) -> Floats:
         """(p, p) covariance of the coefficients; nan where a cluster decides a coefficient alone (KC, MD).
@@ -118,7 +117,7 @@ class GeeFit:
         named = errors or self.default_errors
         variance = float(weights @ np.where(np.outer(weights, weights) != 0, self.covariance(named), 0.0) @ weights)
         if not variance >= 0:
-            raise _undefined(named, [t for t, w in zip(self.terms, weights, strict=True) if w])
+            raise undefined(named, [t for t, w in zip(self.terms, weights, strict=True) if w])
         return Moments(value=float(self.coefficients @ weights), std_error=variance**0.5, df=self.df(df))
 
     def estimate(
@@ -239,7 +238,8 @@ def gee(
     periods : (n,) labels that sort in time order
         Needed by ``"nested"`` and ``"autoregressive"``, which counts one step between neighbours.
     sizes : (n,) int >= 0, optional
-        Persons behind each row's sum.  The answer is that of their single rows, at the cost of the cells.
+        Persons behind each row's sum; a row of nobody is left out.  The answer is that of their single rows, at the
+        cost of the cells.
     squares : (n,) float, optional
         With sizes, for outcomes other than 0 and 1: sums of squared outcomes.
     weights : (n,) float, > 0, optional
@@ -278,7 +278,8 @@ def gee(
 
 def _fit(rows: Prepared, found: Solved, correlation: Correlation, unit: str) -> GeeFit:
     names = working(correlation, rows.grid).names
-    fitted = rows.family.mean(rows.x @ found.beta[0] + rows.offset)
+    expected = rows.family.mean(rows.x @ found.beta[0] + rows.offset)
+    fitted = np.where(np.isfinite(rows.per_person), expected, np.nan)
     return GeeFit(
         terms=rows.terms, coefficients=found.beta[0], family=rows.family, correlation=correlation,
         alpha=dict(zip(names, found.alpha[0].tolist(), strict=True)), phi=float(found.phi[0]),
@@ -307,68 +308,8 @@ def _notes(rows: Prepared, found: Solved, names: tuple[str, ...]) -> tuple[str, 
     return tuple(said)
 
 
-def degrees_of_freedom(df: str, clusters: int, terms: int) -> float:
-    """Of t; nan for the normal distribution.
-
-    Raises
-    ------
-    EstimateError
-        A name nobody knows, or nothing is left (``E_FEW_CLUSTERS``).
-    """
-    if df not in get_args(Df):
-        raise EstimateError(
-            f"There are no degrees of freedom called {df!r}. Use one of {', '.join(get_args(Df))}.",
-            {"df": df},
-            da=f"Der er ingen frihedsgrader, der hedder {df!r}. Brug en af {', '.join(get_args(Df))}.",
-        )
-    left = {"clusters - 2": clusters - 2, "clusters - parameters": clusters - terms}.get(df)
-    if left is not None and left <= 0:
-        raise EstimateError(
-            f"t({df}) is undefined: {clusters} clusters and {terms} coefficients leave {left} degrees of freedom. Use "
-            "df='clusters - 2', which needs three clusters, or the permutation test.",
-            {"df": df, "clusters": clusters, "coefficients": terms},
-            da=f"t({df}) findes ikke: {clusters} klynger og {terms} koefficienter giver {left} frihedsgrader. Brug "
-            "df='clusters - 2', som kræver tre klynger, eller permutationstesten.",
-            code="E_FEW_CLUSTERS",
-        )
-    return nan if left is None else float(left)
-
-
-def contrast_weights(contrast: Mapping[str, float] | str, terms: tuple[str, ...]) -> Floats:
-    """(p,) weights of a contrast: by term, or one term.
-
-    Raises
-    ------
-    EstimateError
-        A term is not in the model.
-    """
-    given = {contrast: 1.0} if isinstance(contrast, str) else contrast
-    unknown = [term for term in given if term not in terms]
-    if unknown or not given:
-        raise EstimateError(
-            f"The model has no term {', '.join(map(repr, unknown)) or 'in this contrast'}, so there is nothing to "
-            f"report. It has {', '.join(terms)}.",
-            {"unknown": unknown, "terms": list(terms)},
-            da=f"Modellen har ikke leddet {', '.join(map(repr, unknown))}, så der er intet at vise. Den har "
-            f"{', '.join(terms)}.",
-        )
-    return np.array([given.get(term, 0.0) for term in terms])
-
-
-def _undefined(errors: str, terms: list[str]) -> EstimateError:
-    return EstimateError(
-        f"{errors} errors have no answer for {', '.join(terms)}: one cluster alone decides it, and nothing shows how that "
-        "cluster would differ. Ask for FG errors by name, a contrast that more clusters see, or the permutation test.",
-        {"errors": errors, "terms": terms},
-        da=f"{errors}-fejl har intet svar for {', '.join(terms)}: én klynge alene bestemmer det, og intet viser, hvor "
-        "forskellig den klynge er. Bed om FG ved navn, om en kontrast, som flere klynger ser, eller brug "
-        "permutationstesten.",
-        code="E_FEW_CLUSTERS",
-    )
-
-
 def _exp(value: float) -> float:
     return exp(value) if value < 700 else inf
 
 
-__all__ = ["Df", "GeeFit", "contrast_weights", "degrees_of_freedom", "gee"]
+__all__ = ["Df", "GeeFit", "gee"]

@@ -21,6 +21,7 @@ from trialkit.estimate.gee_sandwich import Bread
 from trialkit.estimate.gee_working import Flags, Point, Working
 
 ITERATIONS: Final = 300
+HALFWAY_FROM: Final = 60  # rounds: correlations that jump to and fro go half the way from here
 SETTLED: Final = 1e-2  # of a standard error: from here correlations follow the residuals
 STILL: Final = 1e-10  # of a standard error, and of a correlation: nothing moves any more
 SINGULAR: Final = 1e-11  # smallest eigenvalue of the information, its diagonal scaled to 1
@@ -127,7 +128,9 @@ class _Search:
         self.phi[live], self.told[live] = told.phi, told.alpha
         self.held[live] |= self.settled[live] & ~told.possible
         follows = self.settled[live] & ~self.held[live]
-        new = np.where(follows[:, None], told.alpha, 0.0)
+        slow = follows & (self.iterations[live] >= HALFWAY_FROM)
+        aim = np.where(slow[:, None], (told.alpha + self.alpha[live]) / 2, told.alpha)
+        new = np.where(follows[:, None], aim, 0.0)
         moved = np.abs(new - self.alpha[live]).max(axis=1, initial=0.0)
         self.alpha[live] = new
         return np.asarray(moved, np.float64)

@@ -157,13 +157,18 @@ class Blocks:
         if self.kind == "independence":
             return point.plain
         left, spread, between = self._parts(alpha)
-        sums = self.belongs @ point.counted
-        shrunk = sums / spread[..., None]
-        inside = (1 - left - between)[:, None, None, None] * (sums.swapaxes(-1, -2) @ shrunk)
-        total, persons = shrunk.sum(axis=2), (self.sizes / spread).sum(axis=2)
+        within = point.plain
+        if self.kind == "nested":
+            sums = self.belongs @ point.counted
+            shrunk = sums / spread[..., None]
+            within = within - (1 - left - between)[:, None, None, None] * (sums.swapaxes(-1, -2) @ shrunk)
+            total = shrunk.sum(axis=2)
+        else:
+            total = point.counted.sum(axis=2) / spread
+        persons = (self.sizes / spread).sum(axis=2)
         across = (between[:, None] / (1 + between[:, None] * persons))[..., None, None]
         outer = total[..., :, None] * total[..., None, :]
-        return np.asarray((point.plain - inside) / left[:, None, None, None] - across * outer, np.float64)
+        return np.asarray(within / left[:, None, None, None] - across * outer, np.float64)
 
     def told(self, point: Point, alpha: Floats) -> Told:
         """Moments, or the next step of Prentice's equations."""
@@ -226,27 +231,21 @@ class Blocks:
 
     def _weighted(self, point: Point, alpha: Floats, here: slice) -> tuple[Floats, Floats, Flags]:
         """Sums over pairs of some clusters' rows: product / variance, 1 / variance; pairs of a cell are counted."""
-        n, mu = self.grid.n[here], point.mu[:, here]
+        n, mu, belongs = self.grid.n[here], point.mu[:, here], self.belongs[here]
         skew = (1 - 2 * mu) / np.sqrt(mu * (1 - mu))
-        e = n * point.residual[:, here]
-        belongs = self.belongs[here]
-        same = (belongs.swapaxes(-1, -2) @ belongs) > 0
-        pairs = (n[:, :, None] * n[:, None, :]) > 0
-        top, bottom, fine = [], [], np.ones(len(alpha), bool)
-        for j, chosen in enumerate((same & pairs, ~same & pairs)):
-            rho = alpha[:, j, None, None, None]
-            variance = 1 + skew[..., :, None] * skew[..., None, :] * rho - rho**2
-            fine &= ((variance > SMALL) | ~chosen).all(axis=(1, 2, 3))
-            weigh = np.where(chosen & (variance > SMALL), 1 / np.where(variance > SMALL, variance, 1.0), 0.0)
-            products = np.einsum("dck,dckl,dcl->d", e, weigh, e, optimize=True)
-            count = np.einsum("ck,dckl,cl->d", n, weigh, n, optimize=True)
-            if j == 0:
-                own = np.einsum("dckk->dck", weigh)
-                products -= (own * point.squares[:, here]).sum(axis=(1, 2))
-                count -= (own * n).sum(axis=(1, 2))
-            top.append(products)
-            bottom.append(count)
-        return np.stack(top, axis=1), np.stack(bottom, axis=1), fine
+        same = belongs.swapaxes(-1, -2) @ belongs
+        rho = alpha[:, 1, None, None, None] + (alpha[:, 0] - alpha[:, 1])[:, None, None, None] * same
+        variance = 1 + rho * (skew[..., :, None] * skew[..., None, :] - rho)
+        pairs, sound = (n[:, :, None] * n[:, None, :]) > 0, variance > SMALL
+        weigh = np.where(pairs & sound, 1 / np.where(sound, variance, 1.0), 0.0)
+        inside = weigh * same
+        right = np.stack([n * point.residual[:, here], np.broadcast_to(n, mu.shape)], axis=-1)
+        own = np.einsum("dckk->dck", weigh)
+        within = (right * (inside @ right)).sum(axis=(1, 2))
+        within -= np.stack([(own * point.squares[:, here]).sum(axis=(1, 2)), (own * n).sum(axis=(1, 2))], axis=-1)
+        between = (right * ((weigh - inside) @ right)).sum(axis=(1, 2))
+        found = np.stack([within, between], axis=1)  # (d, within or between, products or counts)
+        return found[..., 0], found[..., 1], np.asarray((sound | ~pairs).all(axis=(1, 2, 3)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,85 @@
+"""What is asked of a marginal model: a contrast, its errors and the law they are read by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import nan
+from typing import Final, Literal, get_args
+
+import numpy as np
+
+from trialkit.errors import EstimateError
+from trialkit.estimate.cells import Floats
+from trialkit.estimate.gee_sandwich import Errors
+
+Df = Literal["clusters - 2", "clusters - parameters", "normal"]
+KAUERMANN_CARROLL_FROM: Final = 12  # clusters
+
+
+def default_errors(clusters: int) -> Errors:
+    """Kauermann-Carroll from 12 clusters on, Mancl-DeRouen below."""
+    return "KC" if clusters >= KAUERMANN_CARROLL_FROM else "MD"
+
+
+def degrees_of_freedom(df: str, clusters: int, terms: int) -> float:
+    """Of t; nan for the normal distribution.
+
+    Raises
+    ------
+    EstimateError
+        A name nobody knows, or nothing is left (``E_FEW_CLUSTERS``).
+    """
+    if df not in get_args(Df):
+        raise EstimateError(
+            f"There are no degrees of freedom called {df!r}. Use one of {', '.join(get_args(Df))}.",
+            {"df": df},
+            da=f"Der er ingen frihedsgrader, der hedder {df!r}. Brug en af {', '.join(get_args(Df))}.",
+        )
+    left = {"clusters - 2": clusters - 2, "clusters - parameters": clusters - terms}.get(df)
+    if left is not None and left <= 0:
+        raise EstimateError(
+            f"t({df}) is undefined: {clusters} clusters and {terms} coefficients leave {left} degrees of freedom. Use "
+            "df='clusters - 2', which needs three clusters, or the permutation test.",
+            {"df": df, "clusters": clusters, "coefficients": terms},
+            da=f"t({df}) findes ikke: {clusters} klynger og {terms} koefficienter giver {left} frihedsgrader. Brug "
+            "df='clusters - 2', som kræver tre klynger, eller permutationstesten.",
+            code="E_FEW_CLUSTERS",
+        )
+    return nan if left is None else float(left)
+
+
+def contrast_weights(contrast: Mapping[str, float] | str, terms: tuple[str, ...]) -> Floats:
+    """(p,) weights of a contrast: by term, or one term.
+
+    Raises
+    ------
+    EstimateError
+        A term is not in the model.
+    """
+    given = {contrast: 1.0} if isinstance(contrast, str) else contrast
+    unknown = [term for term in given if term not in terms]
+    if unknown or not given:
+        raise EstimateError(
+            f"The model has no term {', '.join(map(repr, unknown)) or 'in this contrast'}, so there is nothing to "
+            f"report. It has {', '.join(terms)}.",
+            {"unknown": unknown, "terms": list(terms)},
+            da=f"Modellen har ikke leddet {', '.join(map(repr, unknown))}, så der er intet at vise. Den har "
+            f"{', '.join(terms)}.",
+        )
+    return np.array([given.get(term, 0.0) for term in terms])
+
+
+def undefined(errors: str, terms: list[str]) -> EstimateError:
+    """A contrast that one cluster decides alone."""
+    return EstimateError(
+        f"{errors} errors have no answer for {', '.join(terms)}: one cluster alone decides it, and nothing shows how that "
+        "cluster would differ. Ask for FG errors by name, a contrast that more clusters see, or the permutation test.",
+        {"errors": errors, "terms": terms},
+        da=f"{errors}-fejl har intet svar for {', '.join(terms)}: én klynge alene bestemmer det, og intet viser, hvor "
+        "forskellig den klynge er. Bed om FG ved navn, om en kontrast, som flere klynger ser, eller brug "
+        "permutationstesten.",
+        code="E_FEW_CLUSTERS",
+    )
+
+
+__all__ = ["Df", "contrast_weights", "default_errors", "degrees_of_freedom", "undefined"]
