@@ -115,7 +115,7 @@ class Arms:
         values, item = aligned(drawn, outcome)
         included = drawn.free[item]
         centred = np.where(included, values - values[included].mean(), 0.0)
-        floor = float(np.abs(values).max(initial=0.0)) * 1e-14
+        floor = (float(np.abs(values).max(initial=0.0)) or 1.0) * 1e-14
         return cls(drawn=drawn, new=new, usual=usual, outcome=centred, item=item, included=included, floor=floor)
 
     @cached_property

@@ -151,7 +151,8 @@ class HalfSums(Counting):
 
     def average(self, place: Place, values: Floats) -> tuple[float, float]:
         """Sum and number of the finite values."""
-        total = float(values.sum())
+        with np.errstate(invalid="ignore"):  # infinite ones of both signs
+            total = float(values.sum())
         if np.isfinite(total):
             return total, float(values.size)
         finite = np.isfinite(values)

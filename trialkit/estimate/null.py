@@ -74,7 +74,8 @@ def extreme(values: Floats, own: Floats | float, tail: Tail, size: Floats | floa
         values, own = -values, -np.asarray(own)
     elif tail != "greater":
         values, own = np.abs(values), np.abs(own)
-    slack = tie * np.maximum(np.abs(own), size)
+    with np.errstate(invalid="ignore"):  # no slack of an infinite value
+        slack = tie * np.maximum(np.abs(own), size)
     bound = np.where(np.isfinite(slack), own - np.where(np.isfinite(slack), slack, 0.0), own)
     return np.asarray(~(values < bound), bool)
 
@@ -108,11 +109,12 @@ class Counting:
         raise NotImplementedError
 
     def mean(self, tau: float) -> float:
-        """The design mean of the statistic, over allocations where it is finite."""
+        """The design mean of the statistic, over allocations where it is finite; 0 where it is nowhere."""
         if self.centre is not None:
             return self.centre
         sums = [self.average(place, values) for place, values in self.values(tau)]
-        return sum(top for top, _ in sums) / sum(weight for _, weight in sums)
+        weight = sum(weight for _, weight in sums)
+        return sum(top for top, _ in sums) / weight if weight else 0.0
 
     def size_at(self, tau: Floats | float) -> Floats | float:
         """What ties are measured against."""

@@ -29,6 +29,7 @@ FAR: Final = 1e7  # times the size of the outcomes: as good as infinite
 def by_search(null: Curved, tail: Tail, alpha: float, *, start: float, step: float, checks: int) -> Region:
     """The region with both ends solved for; p is counted at ``checks`` further effects on either side of each end."""
     one_sided = tail in ("greater", "less")
+    step = step or 1.0  # all outcomes alike: no error to step by
     low = -inf if tail == "less" else _end(null, tail, alpha, start, -step)
     high = inf if tail == "greater" else _end(null, tail, alpha, start, step)
     if one_sided or not checks:
@@ -69,7 +70,7 @@ def _every_piece(
 
 def _end(null: Curved, tail: Tail, alpha: float, start: float, step: float) -> float:
     """One end, going from ``start`` in steps of the standard error; infinite if p never falls to alpha."""
-    far = FAR * (null.observed.size + abs(start))
+    far = FAR * (_scale(null) + abs(start))
     target = float(ndtri(1 - alpha / 2))
     accepted = _At(start, 1.0 if tail in ("mirror", "distance") else null.share(start, tail))
     while accepted.p <= alpha + ABOVE:  # one-sided, and alpha near a half: begin further inside
@@ -102,7 +103,7 @@ def _closed_in(null: Curved, tail: Tail, alpha: float, accepted: _At, refused: _
     few = max(VERY_FEW if tail == "distance" else FEW, null.n / 300) / null.n
     target = float(ndtri(1 - alpha / 2))
     low, high, kept = _score(accepted.p, null), _score(refused.p, null), 0
-    while accepted.p - refused.p > few and _apart(accepted, refused, null.observed.size):
+    while accepted.p - refused.p > few and _apart(accepted, refused, _scale(null)):
         share = (target - low) / (high - low) if high > low else 0.5
         tau = accepted.tau + (refused.tau - accepted.tau) * min(max(share, 0.02), 0.98)
         here = _At(tau, null.share(tau, tail))
@@ -115,6 +116,11 @@ def _closed_in(null: Curved, tail: Tail, alpha: float, accepted: _At, refused: _
             low = target + (low - target) / 2 if kept == -1 else low
             kept = -1
     return _solved(null, tail, alpha, accepted, refused)
+
+
+def _scale(null: Curved) -> float:
+    """The size of the outcomes; 1 where all are alike."""
+    return null.observed.size or 1.0
 
 
 def _apart(one: _At, other: _At, size: float) -> bool:
