@@ -10,11 +10,14 @@ from trialkit.power.components import Components
 from trialkit.power.layout import Layout
 
 
-def person_level_variance(layout: Layout, components: Components, *, times: Any = (), weights: Any = None) -> float:
+def person_level_variance(
+    layout: Layout, components: Components, *, times: Any = (), weights: Any = None, means: bool = False
+) -> float:
     """Variance of the effect from one dense covariance matrix of all people; sizes are whole numbers.
 
     Person k of a cluster is the same in every period where ``person`` varies; with new people each time it does not
-    matter.  Only for a closed cohort or new people (no share of churn between).
+    matter.  Only for a closed cohort or new people (no share of churn between).  ``means`` analyses the means of the
+    cells: where a cohort's sizes change in time the people themselves tell more.
     """
     assert float(np.max(components.churn)) in (0.0, 1.0)
     people = [(i, j, k) for i, j in np.argwhere(layout.observed) for k in range(int(layout.sizes[i, j]))]
@@ -34,6 +37,10 @@ def person_level_variance(layout: Layout, components: Components, *, times: Any 
     columns = [x * (layout.exposure[i, j] == time) for time in times] or [x]
     seen = np.flatnonzero(layout.observed.any(axis=0))
     design = np.column_stack([*columns, *(j == period for period in seen)]).astype(float)
+    if means:
+        cells, at = np.unique(np.c_[i, j], axis=0, return_inverse=True)
+        mean = (at.ravel() == np.arange(len(cells))[:, None]) / np.bincount(at.ravel())[:, None]
+        cov, design = mean @ cov @ mean.T, mean @ design
     whole = np.linalg.inv(design.T @ np.linalg.solve(cov, design))
     a = np.zeros(design.shape[1])
     a[: len(columns)] = 1 / len(columns) if weights is None else weights

@@ -69,6 +69,9 @@ def effect_variance(
 ) -> Floats:
     """The variance of the treatment effect by generalized least squares, every observed period with its own level.
 
+    It is that of the best analysis of the cells' means.  They carry all that people tell, except where one cohort's cells
+    differ in size over time: then an analysis of the people themselves sees a little more.
+
     Parameters
     ----------
     layout : Layout
