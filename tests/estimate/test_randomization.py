@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from tests.estimate import twin
 from trialkit.design import Tolerance, blocked, blocked_wedge, complete, lottery, matched, sequential, stepped_wedge
 from trialkit.design.base import Simulated
+from trialkit.design.sums import SubsetSums
 from trialkit.errors import EstimateError
+from trialkit.estimate.drawn import Drawn
 from trialkit.estimate.randomization import randomization_test
 from trialkit.estimate.statistics import (
     DifferenceInMeans,
@@ -66,6 +68,7 @@ DESIGNS = {
     "blocks": in_blocks({"A": (3, 2), "B": (2, 4)}),
     "clusters": in_clusters(),
     "balanced": balanced(),
+    "pairs": matched(ids(12), {"new": 1, "usual": 1}, blocks={u: f"p{k // 2}" for k, u in enumerate(ids(12))}),
     "lottery": lottery(ids(8), 3, tiers={u: 1 + (k > 4) for k, u in enumerate(ids(8))}),
 }
 
@@ -93,7 +96,7 @@ CASES = [
     (design, statistic)
     for design in DESIGNS
     for statistic in STATISTICS
-    if (design, statistic) not in {("lottery", "studentized"), ("clusters", "studentized")}
+    if design != "pairs" and (design, statistic) not in {("lottery", "studentized"), ("clusters", "studentized")}
 ]  # a tier without offers, or a cluster of one alone in its arm, has no variance
 
 
@@ -231,8 +234,6 @@ def test_pairs_are_tested_by_the_paired_t(seed):
 
 
 def _drawn(design, assignment):
-    from trialkit.estimate.drawn import Drawn
-
     return Drawn.of(design, assignment)
 
 
@@ -373,6 +374,47 @@ def test_monte_carlo_counts_what_was_drawn_and_can_be_repeated():
     assert abs(sampled.p_value - exact.p_value) < 5 * sampled.estimate.mc_error
     assert sampled.estimate.smallest_p == 1 / 20_001
     assert "Monte Carlo error" in sampled.summary()
+
+
+def drawn_by_tables():
+    """Statistics of sums, with designs whose sums are drawn without codes."""
+    for design in ("equal arms", "unequal arms", "fixed", "blocks", "clusters", "lottery"):
+        yield design, DifferenceInMeans
+        yield design, OlsAdjusted
+        if design not in ("clusters", "lottery"):
+            yield design, Studentized
+    yield "pairs", PairedT
+
+
+@pytest.mark.parametrize(("name", "kind"), list(drawn_by_tables()))
+def test_draws_of_sums_alone_find_the_exact_p_at_any_effect(name, kind):
+    design, assignment, y, *_ = setting(name, 21)
+    more = {"covariates": np.random.default_rng(22).normal(size=(y.size, 2))} if kind is OlsAdjusted else {}
+    statistic = kind(outcome=y, compare=design.label_names, **more)
+    lot = Drawn.of(design, assignment)
+    assert SubsetSums.of(statistic.bind(lot).summed, 30_000) is not None
+    exact = randomization_test(design, assignment, statistic, unit="1", interval=False)
+    sampled = randomization_test(
+        design, assignment, statistic, unit="1", interval=False, most=1, draws=30_000, rng=np.random.default_rng(23)
+    )
+    assert sampled.observed == exact.observed
+    assert sampled.judge.null.n == 30_001
+    for tau in (0.0, -0.7, 1.3):
+        for sides in SIDES[1:]:  # a distance is from the draws' own mean, and may part what the design's mean ties
+            p, tails = exact.p_value_at(tau, sides), 2 if sides == "doubled" else 1
+            error = tails * math.sqrt(p / tails * (1 - p / tails) / 30_000)
+            assert abs(sampled.p_value_at(tau, sides) - p) < 5 * error + 1e-3, (tau, sides)
+
+
+def test_a_constant_outcome_is_drawn_as_a_tie_every_time():
+    design = DESIGNS["blocks"]
+    statistic = DifferenceInMeans(outcome=np.full(11, 3.0), compare=ARMS)
+    found = randomization_test(
+        design, design.assign(Simulated(np.random.default_rng(1))), statistic, unit="1", interval=False, most=1,
+        draws=5_000, rng=np.random.default_rng(2),
+    )  # fmt: skip
+    assert found.p_value == 1.0
+    assert found.judge.null.n == 5_001
 
 
 def test_a_rank_test_by_monte_carlo_sees_the_same_draws_at_every_effect():

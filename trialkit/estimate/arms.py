@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialkit.design.base import Codes
+from trialkit.design.sums import Columns, LabelSums
 from trialkit.errors import EstimateError
 from trialkit.estimate.curves import Curves
 from trialkit.estimate.drawn import Drawn
@@ -73,6 +74,19 @@ class Straight(Bound, Protocol):
 
     def curves(self, codes: Codes) -> Curves:
         """The statistic under each allocation as a function of the effect."""
+        ...
+
+
+class Summed(Straight, Protocol):
+    """One that depends on an allocation through sums over the items of one arm."""
+
+    @property
+    def summed(self) -> LabelSums | None:
+        """The sums, or None where this design needs more than them."""
+        ...
+
+    def along(self, sums: Columns, k: int) -> Curves:
+        """The statistic under ``k`` allocations with these sums."""
         ...
 
 
@@ -176,4 +190,4 @@ def indicator(codes: Codes, arm: int) -> Floats:
     return np.equal(codes.T, arm).astype(np.float64)
 
 
-__all__ = ["Arms", "Bound", "Statistic", "Straight", "aligned", "indicator"]
+__all__ = ["Arms", "Bound", "Statistic", "Straight", "Summed", "aligned", "indicator"]

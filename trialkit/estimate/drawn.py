@@ -17,6 +17,7 @@ from trialkit.design.lottery import LOTTERY, offered
 from trialkit.design.parts import Part
 from trialkit.design.parts_design import PartsDesign
 from trialkit.design.sequential import SequentialDesign
+from trialkit.design.sums import Columns, LabelSums, SubsetSums
 from trialkit.errors import DesignError, EstimateError
 
 Floats = NDArray[np.float64]
@@ -24,6 +25,7 @@ Ints = NDArray[np.int64]
 
 ENUMERATED: Final = 3_000_000  # allocations gone through one by one unless the caller says otherwise
 ROWS: Final = 8192  # Monte Carlo draws come in chunks of this fixed size, each with its own stream
+SUMMED: Final = 2 * ROWS  # the same where only sums are drawn
 
 _MEMBERS: Final = ("items", "free", "label_names", "item_of_unit", "enumerate", "sample", "count")
 
@@ -187,6 +189,20 @@ class ReferenceSet:
             codes = self.drawn.design.sample(n, np.random.default_rng(seed))
             for start in range(0, n, rows):
                 yield codes[start : start + rows], 1.0
+
+    def sums(self, wanted: LabelSums) -> Iterator[tuple[Columns, int]]:
+        """Sums under the same Monte Carlo draws, and how many; the drawn one comes first.
+
+        Where the design draws sums by tables these are other draws than those of `chunks`, from the same distribution.
+        """
+        tables = SubsetSums.of(wanted, self.draws)
+        if tables is None:
+            yield from ((wanted.of(codes), len(codes)) for codes, _ in self.chunks())
+            return
+        yield wanted.of(self.drawn.codes[None, :]), 1
+        for number, seed in enumerate(self.seeds[:: SUMMED // ROWS]):
+            n = min(SUMMED, self.draws - number * SUMMED)
+            yield tables.sample(n, np.random.default_rng(seed)), n
 
 
 def size(design: Design) -> int:

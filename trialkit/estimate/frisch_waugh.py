@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialkit.design.base import Codes
+from trialkit.design.sums import Columns, LabelSums
 from trialkit.errors import EstimateError
-from trialkit.estimate.arms import Arms, Bound, indicator
+from trialkit.estimate.arms import Arms, Bound
 from trialkit.estimate.curves import Curves
 from trialkit.estimate.drawn import Drawn
 
@@ -66,7 +67,7 @@ class OlsAdjusted:
         base = _orthonormal(columns[arms.included])
         full = np.zeros((arms.outcome.size, base.shape[1]))
         full[arms.included] = base
-        found = Adjusted(arms=arms, base=full)
+        found = Adjusted(arms=arms, base=_turned(arms, full))
         if not np.isfinite(found.estimate):
             raise EstimateError(
                 "The covariates tell the treatment exactly, so nothing is left to compare. Leave some out.",
@@ -90,11 +91,12 @@ class Adjusted:
         return 0.0 if self.arms.drawn.mirrored else None
 
     @cached_property
-    def columns(self) -> Floats:
-        """(3 + r, n_items): residual outcome, residual treatment, units, base; sums per item."""
+    def summed(self) -> LabelSums:
+        """Of (3 + r, n_items): residual outcome, residual treatment, units, base; sums per item."""
         y, z = (self._residual(v) for v in (self.arms.outcome, self.arms.treated))
         rows = [y, z, np.ones_like(y), *self.base.T]
-        return np.stack([self.arms.per_item(row) for row in rows])
+        columns = np.stack([self.arms.per_item(row) for row in rows])
+        return LabelSums.whole(self.arms.drawn.design, self.arms.new, columns)
 
     def _residual(self, values: Floats) -> Floats:
         found: Floats = np.where(self.arms.included, values - self.base @ (self.base.T @ values), 0.0)
@@ -129,15 +131,34 @@ class Adjusted:
 
     def curves(self, codes: Codes) -> Curves:
         """z'My / z'Mz under each allocation; nan where the covariates tell the allocation exactly."""
-        sums = self.columns @ indicator(codes, self.arms.new)
-        left = sums[2] - np.einsum("rk,rk->k", sums[3:], sums[3:])  # z'Mz, and My is orthogonal to the base
-        left = np.where(left > 1e-10 * np.maximum(sums[2], 1), left, nan)
-        return Curves(level=sums[0] / left, slope=sums[1] / left, size=self.arms.largest)
+        return self.along(self.summed.of(codes), len(codes))
+
+    def along(self, sums: Columns, k: int) -> Curves:
+        """The same from the sums."""
+        y, z, units, *base = (column[0] for column in sums)
+        left = np.full(k, units)
+        for column in base:
+            left -= column * column  # z'Mz, and My is orthogonal to the base
+        left[left <= 1e-10 * np.maximum(units, 1)] = nan
+        return Curves(level=y / left, slope=z / left, size=self.arms.largest)
 
 
 def _intercepts(arms: Arms, *, blocks: bool) -> Floats:
     block = arms.drawn.blocks[arms.item] if blocks else np.zeros(arms.item.size, np.intp)
     found: Floats = (block[:, None] == np.unique(block[arms.included])).astype(float)
+    return found
+
+
+def _turned(arms: Arms, base: Floats) -> Floats:
+    """The same span, turned so that as few columns as can be vary within a part: only their sums differ by draw."""
+    drawn = arms.drawn
+    if not drawn.steady or not base.shape[1]:
+        return base
+    items = np.stack([arms.per_item(column) for column in base.T], axis=1)
+    within = [items[list(part.items)] - items[list(part.items)].mean(axis=0) for part in drawn.parts if part.items]
+    rows = np.concatenate(within)
+    _, _, turn = np.linalg.svd(rows, full_matrices=len(rows) < base.shape[1])
+    found: Floats = base @ turn.T
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialkit.design.base import Codes
-from trialkit.estimate.arms import Bound, Straight
+from trialkit.estimate.arms import Bound, Straight, Summed
 from trialkit.estimate.curves import TIE, Curves
 from trialkit.estimate.drawn import ReferenceSet, size
 
@@ -152,10 +152,15 @@ class CurvedNull(Counting):
     @classmethod
     def of(cls, bound: Straight, reference: ReferenceSet) -> Self:
         """The curves of all allocations, in chunks."""
+        summed = None if reference.exact else getattr(bound, "summed", None)
         parts, weights = [], []
-        for codes, weight in reference.chunks():
-            parts.append(bound.curves(codes))
-            weights.append(weight)
+        if summed is not None:
+            parts = [cast(Summed, bound).along(sums, k) for sums, k in reference.sums(summed)]
+            weights = [1.0] * len(parts)
+        else:
+            for codes, weight in reference.chunks():
+                parts.append(bound.curves(codes))
+                weights.append(weight)
         alike = all(weight == weights[0] for weight in weights)
         return cls(
             curves=Curves.joined(parts),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialkit.design.base import Codes
+from trialkit.design.sums import Columns, LabelSums
 from trialkit.errors import EstimateError
 from trialkit.estimate.arms import Arms, Bound, indicator
 from trialkit.estimate.curves import Curves
@@ -42,6 +43,7 @@ class Pairs:
 
     arms: Arms
     first: NDArray[np.intp]  # (pairs,) the item of each pair that comes first
+    second: NDArray[np.intp]
     difference: Floats  # (pairs,) first minus second
     name: str = "paired t"
     monotone: bool = True
@@ -63,7 +65,7 @@ class Pairs:
                 )
             pairs.append(items)
         first, second = np.array(pairs).T
-        return cls(arms=arms, first=first, difference=_means(arms)[first] - _means(arms)[second])
+        return cls(arms=arms, first=first, second=second, difference=_means(arms)[first] - _means(arms)[second])
 
     @property
     def _sign(self) -> Floats:
@@ -101,11 +103,24 @@ class Pairs:
         """Made-up outcomes."""
         return replace(self, difference=rng.normal(size=self.difference.size))
 
+    @property
+    def summed(self) -> LabelSums | None:
+        """Over the new items, of each pair's difference and of its observed sign, both turned round for its second."""
+        drawn = self.arms.drawn
+        values = np.zeros((2, len(drawn.codes)))
+        values[:, self.first] = found = np.stack([self.difference, self._sign])
+        values[:, self.second] = -found
+        return LabelSums.whole(drawn.design, self.arms.new, values) if drawn.steady else None
+
     def curves(self, codes: Codes) -> Curves:
-        """The mean of the signed differences; their sum of squares is the same under every allocation."""
-        n = len(self.first)
+        """The mean of the signed differences."""
         sign = 2 * indicator(codes[:, self.first], self.arms.new) - 1
-        level, slope = self.difference @ sign / n, self._sign @ sign / n
+        return self.along([(self.difference @ sign)[None, :], (self._sign @ sign)[None, :]], len(codes))
+
+    def along(self, sums: Columns, k: int) -> Curves:
+        """The same from the sums; the differences' sum of squares is the same under every allocation."""
+        n = len(self.first)
+        level, slope = (np.broadcast_to(column[0] / n, k) for column in sums)
         squares = np.array([self.difference @ self.difference, -2 * self._sign @ self.difference, n])
         mean = np.stack([level**2, -2 * level * slope, slope**2])
         variance = (squares[:, None] - n * mean) / (n * (n - 1))

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialkit.design.base import Codes
+from trialkit.design.sums import Columns, LabelSums
 from trialkit.errors import EstimateError
-from trialkit.estimate.arms import Arms, Bound, indicator
+from trialkit.estimate.arms import Arms, Bound
 from trialkit.estimate.curves import Curves
 from trialkit.estimate.drawn import Drawn
 
@@ -96,18 +97,15 @@ class TwoArms:
 
     @cached_property
     def columns(self) -> Floats:
-        """(5 x blocks, n_items): units, sum, sum of squares, treated units, their sum; by block."""
+        """(5, n_items): units, sum, treated units; sum of squares, sum of the treated."""
         arms = self.arms
         y, z = arms.outcome, arms.treated
-        sums = np.stack([arms.per_item(column) for column in (np.ones_like(y), y, y * y, z, y * z)])
-        here = np.arange(self.block.max(initial=0) + 1)[:, None] == self.block
-        found: Floats = (sums[:, None, :] * here).reshape(-1, sums.shape[1])
-        return found
+        return np.stack([arms.per_item(column) for column in (np.ones_like(y), y, z, y * y, y * z)])
 
     @cached_property
     def shares(self) -> Floats:
         """(blocks, 1) each block's share of the units."""
-        units = self.columns[: self.block.max(initial=0) + 1].sum(axis=1, keepdims=True)
+        units = np.bincount(self.block, self.columns[0])[:, None]
         found: Floats = units / units.sum()
         return found
 
@@ -165,34 +163,46 @@ class TwoArms:
         """Made-up outcomes."""
         return replace(self, arms=self.arms.noisy(rng))
 
+    @property
+    def summed(self) -> LabelSums | None:
+        """Over the new arm by block, if the rest is the usual arm; without squares where nothing is studentized."""
+        return self._sums(self.arms.new, squares=self.studentized) if self.arms.two_labels else None
+
     def curves(self, codes: Codes, *, variance: bool = False) -> Curves:
         """The statistic under each allocation as a function of the effect."""
-        squares = variance or self.studentized
-        new, usual = self._sums(codes)
+        squares, arms = variance or self.studentized, self.arms
+        new = self._sums(arms.new, squares=squares).of(codes)
+        usual = None if arms.two_labels else self._sums(arms.usual, squares=squares).of(codes)
+        return self._curves(new, usual, len(codes))
+
+    def along(self, sums: Columns, k: int) -> Curves:
+        """The same from the new arm's sums."""
+        return self._curves(sums, None, k)
+
+    def _sums(self, arm: int, *, squares: bool) -> LabelSums:
+        values = self.columns if squares else self.columns[:3]
+        return LabelSums(design=self.arms.drawn.design, label=arm, values=values, groups=self.block)
+
+    def _curves(self, new: Columns, usual: Columns | None, k: int) -> Curves:
+        if usual is None:
+            whole = (np.bincount(self.block, column)[:, None] for column in self.columns)
+            usual = [total - own for total, own in zip(whole, new, strict=False)]
         both = (new[0] > 0) & (usual[0] > 0)
         share = np.where(both, self.shares, 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             share = share / share.sum(axis=0)
-            level = _weighed(share, both, new[1] / new[0] - usual[1] / usual[0])
-            slope = _weighed(share, both, new[3] / new[0] - usual[3] / usual[0])
+            level, slope = (_weighed(share, both, new[c] / new[0] - usual[c] / usual[0]) for c in (1, 2))
             spread = (
                 [_weighed(share**2, both, a + b) for a, b in zip(_spread(new), _spread(usual), strict=True)]
-                if squares
+                if len(new) > 3
                 else None
             )
         return Curves(
-            level=level, slope=slope, size=self.arms.largest, variance=None if spread is None else np.stack(spread)
+            level=np.broadcast_to(level, k),
+            slope=np.broadcast_to(slope, k),
+            size=self.arms.largest,
+            variance=None if spread is None else np.stack([np.broadcast_to(row, k) for row in spread]),
         )
-
-    def _sums(self, codes: Codes) -> tuple[Floats, Floats]:
-        """(5, blocks, k) of either arm."""
-        new = self.columns @ indicator(codes, self.arms.new)
-        if self.arms.two_labels:
-            usual = self.columns.sum(axis=1, keepdims=True) - new
-        else:
-            usual = self.columns @ indicator(codes, self.arms.usual)
-        shape = (5, -1, len(codes))
-        return new.reshape(shape), usual.reshape(shape)
 
 
 def _fewest(drawn: Drawn, block: NDArray[np.intp], codes: tuple[int, int], sizes: Ints) -> int:
@@ -204,12 +214,12 @@ def _fewest(drawn: Drawn, block: NDArray[np.intp], codes: tuple[int, int], sizes
 
 def _weighed(share: Floats, both: Bools, values: Floats) -> Floats:
     """(k,) sum over blocks with both arms."""
-    return cast(Floats, (share * np.where(both, values, 0.0)).sum(axis=0))
+    return cast(Floats, (share * (values if both.all() else np.where(both, values, 0.0))).sum(axis=0))
 
 
-def _spread(sums: Floats) -> tuple[Floats, Floats, Floats]:
+def _spread(sums: Columns) -> tuple[Floats, Floats, Floats]:
     """Coefficients in tau of an arm's variance over its size: s^2(tau) / n, with n - 1."""
-    n, s, q, treated, cross = sums
+    n, s, treated, q, cross = sums
     scale = n * (n - 1)
     return (q - s * s / n) / scale, -2 * (cross - s * treated / n) / scale, (treated - treated**2 / n) / scale
 

@@ -1,0 +1,208 @@
+"""Sums over the items that get a label, under draws of the design, without writing down who they are.
+
+A statistic that is a function of such sums needs no codes.  Where a part's numbers are certain and no constraint picks
+among the allocations, its sums are looked up in tables of subsets (`trialkit.design.tiles`), drawn by whole numbers and
+with the chances of `sample`; elsewhere they come from `sample` itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialkit.design.base import Codes, Design
+from trialkit.design.parts_design import PartsDesign
+from trialkit.design.tiles import LARGEST, MANY, Tiling, tiling
+from trialkit.design.urns import shown_parts
+
+if TYPE_CHECKING:
+    from trialkit.design.parts import Part
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+Columns = Sequence[Floats]  # per column of values: (n_groups, k), or (n_groups, 1) where no draw changes it
+
+ALIKE: Final = 1e-13  # values of one part closer than this, relative to the column's largest, are rounding apart
+AT_ONCE: Final = 4096  # draws added up at a time, so that they stay in the cache beside the tables
+HARDLY: Final = 0.25  # a smaller share of the places in tiles than this would be drawn again too often
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LabelSums:
+    """Sums of ``values`` over the items that get ``label``, group by group.
+
+    Parameters
+    ----------
+    design : Design
+    label : the label's code
+    values : (q, n_items) float, finite
+    groups : (n_items,) int
+        From 0; each group has its own sums.
+    """
+
+    design: Design
+    label: int
+    values: Floats
+    groups: Ints
+
+    @classmethod
+    def whole(cls, design: Design, label: int, values: Floats) -> Self:
+        """All items together."""
+        return cls(design=design, label=label, values=values, groups=np.zeros(values.shape[1], np.intp))
+
+    @cached_property
+    def n_groups(self) -> int:
+        """Groups."""
+        return int(self.groups.max(initial=0)) + 1
+
+    @cached_property
+    def _masked(self) -> Floats:
+        """(q x n_groups, n_items): a column's values in one group, 0 in the others."""
+        here = np.arange(self.n_groups)[:, None] == self.groups
+        found: Floats = (self.values[:, None, :] * here).reshape(-1, self.values.shape[1])
+        return found
+
+    def of(self, codes: Codes) -> Columns:
+        """The sums under each of the allocations, (k, n_items)."""
+        chosen = np.equal(codes.T, self.label).astype(np.float64)
+        found: Floats = (self._masked @ chosen).reshape(len(self.values), self.n_groups, -1)
+        return list(found)
+
+
+class Lookup(NamedTuple):
+    """The subsets of one part, or of a few small ones together: a table of sums, and the rows that make a draw."""
+
+    group: int
+    table: Floats  # (rows, q)
+    tiles: Tiling | None  # None: every row is a draw
+
+    def drawn(self, size: int, rng: np.random.Generator) -> Ints:
+        """(lookups, size) rows of the table whose sum is a draw's."""
+        if self.tiles is not None:
+            return self.tiles.drawn(size, rng)
+        return rng.integers(len(self.table), size=(1, size))
+
+    def strips(self) -> list[Floats]:
+        """The table in strips of 4, 2 or 1 columns: entries of 32, 16 or 8 bytes are copied in one step each."""
+        q = self.table.shape[1]
+        edges = [*range(0, q - q % 4 + 1, 4), *([q - q % 2] if q % 4 > 1 else []), *([q] if q % 2 else [])]
+        return [np.ascontiguousarray(self.table[:, low:high]) for low, high in pairwise(edges)]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SubsetSums:
+    """The sums under draws, looked up; build with `of`.
+
+    Parameters
+    ----------
+    certain : (q, n_groups) the sums of the fixed items, and all of a column that no draw changes
+    varied : places among the columns of those that draws change
+    lookups : one per part, or for a few small ones of the same group
+    """
+
+    certain: Floats
+    varied: tuple[int, ...]
+    lookups: tuple[Lookup, ...]
+
+    @classmethod
+    def of(cls, sums: LabelSums, draws: int) -> Self | None:
+        """The tables, or None where they would not pay, or the design's chance does not fall into subsets."""
+        design = sums.design
+        if not isinstance(design, PartsDesign) or design.rule is not None:
+            return None
+        parts = [part for part in shown_parts(design) if part.items]
+        tilings = [_tiling(part, sums, draws) for part in parts]
+        if any(tiles is None for tiles in tilings):
+            return None
+        varied = tuple(k for k, column in enumerate(sums.values) if _varies(column, parts))
+        lookups = [
+            Lookup(int(sums.groups[part.items[0]]), tiles.table(sums.values[np.ix_(varied, part.items)].T), tiles)
+            for part, tiles in zip(parts, tilings, strict=True)
+            if tiles is not None and varied
+        ]
+        return cls(certain=_certain(sums, design.fixed, parts, varied), varied=varied, lookups=tuple(_merged(lookups)))
+
+    def sample(self, n: int, rng: np.random.Generator) -> Columns:
+        """The sums under ``n`` independent allocations."""
+        rows = [lookup.drawn(n, rng) for lookup in self.lookups]
+        start = self.certain[list(self.varied)]
+        found = np.empty((len(self.varied), start.shape[1], n))
+        for first in range(0, n, AT_ONCE):
+            some = slice(first, min(first + AT_ONCE, n))
+            for columns, tables in self._strips:
+                found[columns, :, some] = self._added(tables, [drawn[:, some] for drawn in rows]).transpose(2, 0, 1)
+        found += start[:, :, None]
+        varied = dict(zip(self.varied, found, strict=True))
+        return [varied.get(k, fixed[:, None]) for k, fixed in enumerate(self.certain)]
+
+    @cached_property
+    def _strips(self) -> list[tuple[slice, tuple[Floats, ...]]]:
+        """Some of the varied columns, and each lookup's table of them."""
+        by_lookup = [lookup.strips() for lookup in self.lookups]
+        edges = np.cumsum([0, *(strip.shape[1] for strip in by_lookup[0])]).tolist() if by_lookup else []
+        return [
+            (slice(*edge), tables) for edge, tables in zip(pairwise(edges), zip(*by_lookup, strict=True), strict=True)
+        ]
+
+    def _added(self, tables: Sequence[Floats], rows: Sequence[Ints]) -> Floats:
+        """(n_groups, k, columns) what the tables hold in the rows, added up by group."""
+        size = rows[0].shape[1], tables[0].shape[1]
+        entries, found = np.empty(size), np.zeros((self.certain.shape[1], *size))
+        for lookup, table, drawn in zip(self.lookups, tables, rows, strict=True):
+            for row in drawn:
+                table.take(row, axis=0, out=entries, mode="wrap")
+                found[lookup.group] += entries
+        return found
+
+
+def _tiling(part: Part, sums: LabelSums, draws: int) -> Tiling | None:
+    """The subsets of a part that can get the label; None where they cannot be drawn by tables, or not cheaply."""
+    n = len(part.items)
+    largest = -(-n // -(-n // LARGEST))
+    split = np.ptp(sums.groups[list(part.items)]) > 0
+    if part.leftover or split or 2**largest > draws:
+        return None
+    tiles = tiling(n, part.counts[sums.label])
+    return tiles if tiles is not None and tiles.share >= HARDLY and tiles.member.size <= draws else None
+
+
+def _varies(column: Floats, parts: Sequence[Part]) -> bool:
+    """Whether it matters which items of a part get the label."""
+    slack = ALIKE * float(np.abs(column).max(initial=0.0))
+    return any(np.ptp(column[list(part.items)]) > slack for part in parts)
+
+
+def _certain(sums: LabelSums, fixed: Sequence[int | None], parts: Sequence[Part], varied: tuple[int, ...]) -> Floats:
+    """(q, n_groups) what the fixed items add to every sum, and the parts to sums that do not vary."""
+    found = np.zeros((len(sums.values), sums.n_groups))
+    for item, label in enumerate(fixed):
+        if label == sums.label:
+            found[:, sums.groups[item]] += sums.values[:, item]
+    same = [k for k in range(len(found)) if k not in varied]
+    for part in parts:
+        mean = sums.values[np.ix_(same, part.items)].mean(axis=1)
+        found[same, sums.groups[part.items[0]]] += part.counts[sums.label] * mean
+    return found
+
+
+def _merged(lookups: Sequence[Lookup]) -> list[Lookup]:
+    """Small tables of one group joined while at most `MANY` rows come of it: one row is then a draw of several parts."""
+    found: list[Lookup] = []
+    for lookup in sorted(lookups, key=lambda one: (one.group, len(one.table))):
+        if lookup.tiles is not None and not lookup.tiles.listed:
+            found.append(lookup)
+            continue
+        table, last = lookup.table, found[-1] if found else None
+        if last and last.group == lookup.group and last.tiles is None and len(last.table) * len(table) <= MANY:
+            table = (found.pop().table[:, None, :] + table).reshape(-1, table.shape[1])
+        found.append(Lookup(lookup.group, table, None))
+    return found
+
+
+__all__ = ["Columns", "LabelSums", "SubsetSums"]
