@@ -140,6 +140,19 @@ class SequentialDesign:
         shares = ((code,) * (weight * size // self.weight) for code, weight in enumerate(self.weights))
         return list(chain.from_iterable(shares))
 
+    def fewest(self, code: int) -> int:
+        """The least number of places with label ``code`` in any list: a last block that is cut can begin with others."""
+        least = [0]
+        for places in range(1, self.length + 1):
+            shares = [(size, self.weights[code] * size // self.weight) for size in self.blocks]
+            least.append(
+                min(
+                    share + least[places - size] if size <= places else max(0, places - (size - share))
+                    for size, share in shares
+                )
+            )
+        return least[-1]
+
     def count(self, *, rng: np.random.Generator | None = None) -> Count:
         """How many different lists there are."""
         from trialkit.design import sequences

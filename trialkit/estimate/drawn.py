@@ -128,6 +128,8 @@ class Drawn:
 
     def fewest(self, code: int, sizes: Ints) -> int:
         """The least number of units with label ``code`` in any block of any allocation; ``sizes`` is per item."""
+        if isinstance(self.design, SequentialDesign):
+            return self.design.fewest(code)
         if not self.parts:
             return int(((self.codes == code) * sizes).sum())
         least = []

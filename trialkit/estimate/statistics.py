@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from trialkit.estimate.arms import Statistic
 from trialkit.estimate.drawn import Drawn
+from trialkit.estimate.exposure_slope import ExposureWeighted
 from trialkit.estimate.frisch_waugh import OlsAdjusted
 from trialkit.estimate.own_statistic import UserStatistic
 from trialkit.estimate.pairs import PairedT
@@ -26,6 +27,6 @@ def default(drawn: Drawn, outcome: Floats, compare: tuple[str, str]) -> Statisti
 
 
 __all__ = [
-    "DifferenceInMeans", "DifferenceWithinMonths", "KolmogorovSmirnov", "OlsAdjusted", "PairedT", "RankSum",
+    "DifferenceInMeans", "DifferenceWithinMonths", "ExposureWeighted", "KolmogorovSmirnov", "OlsAdjusted", "PairedT", "RankSum",
     "Statistic", "Studentized", "UserStatistic", "default",
 ]  # fmt: skip
