@@ -101,9 +101,13 @@ def effect_variance(
     """
     rows, counts = layout.patterns()
     times = exposure_times(layout) if effect == "exposure" else ()
-    each = information(rows, components, times=times, periods=periods)
-    whole = np.einsum("u,...upq->...pq", counts.astype(np.float64), each)
-    found = contrast_variance(whole, contrast(times, weights))
+    asked = contrast(times, weights)
+    chunk = max(1, MOST_CELLS // (len(counts) * (rows.treated.shape[1] + len(asked)) ** 2))
+    made = []
+    for part in components.parts(chunk):
+        each = information(rows, part, times=times, periods=periods)
+        made.append(contrast_variance(np.einsum("u,gupq->gpq", counts.astype(np.float64), each), asked))
+    found = np.concatenate(made).reshape(components.shape)
     if not np.isfinite(found).all():
         raise inseparable()
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -141,6 +142,14 @@ class Components:
     def shape(self) -> tuple[int, ...]:
         """The grid's shape; () for one set of values."""
         return np.broadcast_shapes(*(np.shape(getattr(self, field.name)) for field in fields(self)))
+
+    def parts(self, chunk: int) -> Iterator[Self]:
+        """The grid in a row, at most ``chunk`` of its points at a time."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "rotating"}
+        flat = {name: np.broadcast_to(value, self.shape).reshape(-1) for name, value in values.items()}
+        for start in range(0, int(np.prod(self.shape)), chunk):
+            part = {name: value[start : start + chunk] for name, value in flat.items()}
+            yield type(self)(rotating=self.rotating, **part)
 
     @property
     def within_person(self) -> Floats:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from trialkit.errors import DesignError
 from trialkit.power.components import Components
-from trialkit.power.information import contrast_variance, effect_columns, inseparable, weighted_information
+from trialkit.power.information import contrast_variance, effect_columns, inseparable, inverses
 from trialkit.power.layout import Layout
 
 Floats = NDArray[np.float64]
@@ -177,7 +177,8 @@ def _spread(mean: Floats, family: Family) -> Floats:
 
 
 def _variance(layout: Layout, covariance: Floats, periods: bool) -> Floats:
-    each = weighted_information(effect_columns(layout, periods=periods), covariance)
+    x = effect_columns(layout, periods=periods)
+    each = np.swapaxes(x, -1, -2) @ inverses(covariance) @ x
     found = contrast_variance(each.sum(axis=-3), np.ones(1))
     if not np.isfinite(found).all():
         raise inseparable()

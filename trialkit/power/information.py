@@ -60,9 +60,15 @@ def contrast(times: tuple[int, ...], weights: Mapping[int, float] | None) -> Flo
 
 
 def information(layout: Layout, components: Components, *, times: tuple[int, ...] = (), periods: bool = True) -> Floats:
-    """(..., n, p, p): what each cluster tells of the effects (first) and the levels of the periods."""
+    """(..., n, p, p): what each cluster tells of the effects (first) and the levels of the periods.
+
+    Clusters differ in their covariance only by their sizes, and by their treatment where its effect varies.
+    """
     x = effect_columns(layout, times=times, periods=periods)
-    return weighted_information(x, components.covariances(layout.treated, layout.sizes))
+    apart = layout.treated if np.any(np.asarray(components.treatment) > 0) else np.zeros_like(layout.treated)
+    _, at, which = np.unique(np.c_[apart, layout.sizes], axis=0, return_index=True, return_inverse=True)
+    inverse = inverses(components.covariances(apart[at], layout.sizes[at]))
+    return np.asarray(np.swapaxes(x, -1, -2) @ inverse[..., which.ravel(), :, :] @ x)
 
 
 def effect_columns(layout: Layout, *, times: tuple[int, ...] = (), periods: bool = True) -> Floats:
@@ -74,8 +80,8 @@ def effect_columns(layout: Layout, *, times: tuple[int, ...] = (), periods: bool
     return np.asarray(found * layout.observed[:, :, None], np.float64)
 
 
-def weighted_information(x: Floats, covariance: Floats) -> Floats:
-    """(..., n, p, p): X' V^-1 X of every cluster; x is (n, t, p), covariance (..., n, t, t).
+def inverses(covariance: Floats) -> Floats:
+    """(..., t, t): the inverse of every covariance.
 
     Raises
     ------
@@ -83,7 +89,7 @@ def weighted_information(x: Floats, covariance: Floats) -> Floats:
         A covariance that is not positive definite.
     """
     try:
-        root = np.linalg.cholesky(covariance)
+        np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError:
         raise DesignError(
             "These variances and correlations cannot be those of any outcomes: the covariance of a cluster's periods is "
@@ -93,8 +99,7 @@ def weighted_information(x: Floats, covariance: Floats) -> Floats:
             da="Disse varianser og korrelationer kan ikke forekomme: kovariansen mellem en klynges perioder er ikke positiv "
             "definit. Giv personer en varians (en ICC under 1) og en mindre korrelation mellem niveau og effekt.",
         ) from None
-    half = np.linalg.solve(root, np.broadcast_to(x, (*root.shape[:-2], *x.shape[-2:])))
-    return np.asarray(np.swapaxes(half, -1, -2) @ half)
+    return np.asarray(np.linalg.inv(covariance), np.float64)
 
 
 def contrast_variance(whole: Floats, weights: Floats) -> Floats:
@@ -131,6 +136,5 @@ def inseparable() -> DesignError:
 
 
 __all__ = [
-    "contrast", "contrast_variance", "effect_columns", "exposure_times", "information", "inseparable",
-    "weighted_information",
+    "contrast", "contrast_variance", "effect_columns", "exposure_times", "information", "inseparable", "inverses",
 ]  # fmt: skip
