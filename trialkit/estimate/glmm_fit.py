@@ -15,8 +15,12 @@ from trialkit.errors import EstimateError
 from trialkit.estimate.cells import Floats
 from trialkit.estimate.glmm_likelihood import CountLikelihood, Mode
 
-SPREADS: Final = {1: (0.1, 0.35, 1.0, 2.5), 2: (0.1, 0.4, 1.5)}  # log odds or log rates to start from, by levels
-STARTS: Final = 2  # of the best points of the grid, how many are followed to their maximum
+SPREADS: Final = {  # log odds or log rates to start from, by levels; the large ones for cells of all or nothing
+    1: ((0.1,), (0.35,), (1.0,), (2.5,), (10.0,)),
+    2: (*product((0.1, 0.4, 1.5), repeat=2), (0.1, 10.0), (10.0, 0.1)),
+}
+STARTS: Final = 3  # of the best points of the grid, how many are followed to their maximum
+RIVAL: Final = 10.0  # log-likelihood by which a start may be short of the best one and still be followed
 RUNAWAY: Final = 30.0  # a standard deviation beyond this has no maximum: clusters are all-or-nothing
 STEP: Final = 1e-3  # of a standard error, in the differences of the exact gradient that give the Hessian
 NEAR: Final = 2.0  # log-likelihood a boundary may be short of before its own maximum is looked for
@@ -78,11 +82,12 @@ def _with_boundaries(likelihood: CountLikelihood, inner: Maximum | None) -> Maxi
 def _starts(likelihood: CountLikelihood) -> list[Floats]:
     """The best points of a grid of standard deviations, each with its penalized fixed effects."""
     start, found, last = _fixed_start(likelihood), [], None
-    for spreads in product(SPREADS[likelihood.levels], repeat=likelihood.levels):
+    for spreads in SPREADS[likelihood.levels]:
         psi, mode = penalized(likelihood, np.r_[start, spreads], last)
         start, last = psi[: likelihood.p], mode
         found.append((replace(likelihood, nodes=1).value(psi, mode), psi))
-    return [psi for _, psi in sorted(found, key=lambda one: -one[0])[:STARTS]]
+    ranked = sorted(found, key=lambda one: -one[0])[:STARTS]
+    return [psi for height, psi in ranked if height > ranked[0][0] - RIVAL]
 
 
 def _fixed_start(likelihood: CountLikelihood) -> Floats:

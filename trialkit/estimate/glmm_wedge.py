@@ -1,0 +1,121 @@
+"""Stepped-wedge trials of events and counts: periods as factors, the effect as immediate or by exposure time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from trialkit.errors import EstimateError
+from trialkit.estimate.glmm import generalized_mixed_model
+from trialkit.estimate.glmm_cells import Family
+from trialkit.estimate.glmm_result import By, CountDf, GlmmFit, Intercepts
+from trialkit.estimate.random_effects import Labels
+from trialkit.estimate.result import Estimate
+from trialkit.estimate.wedge import TREATED, columns, exposure_term
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CountWedge:
+    """A stepped-wedge trial of events or counts, fitted: the model and the exposure times it knows.
+
+    Parameters
+    ----------
+    fit : the generalized linear mixed model
+    exposures : the exposure times with an effect of their own; empty where the effect is immediate and constant
+    """
+
+    fit: GlmmFit
+    exposures: tuple[int, ...] = ()
+
+    def effect(
+        self, *, ratio: bool = False, by: By = "likelihood", df: CountDf = "clusters", level: float = 0.95
+    ) -> Estimate:  # fmt: skip
+        """The effect that is there at once and stays, or its plain average over exposure times, on the log scale.
+
+        With ``ratio`` as an odds or rate ratio: of an average, the geometric mean of the ratios at each time.
+        """
+        if self.exposures:
+            return self.over(dict.fromkeys(self.exposures, 1.0), ratio=ratio, by=by, df=df, level=level)
+        told = self.fit.ratio if ratio else self.fit.estimate
+        return told(TREATED, term="immediate effect", by=by, df=df, level=level)
+
+    def over(
+        self, weights: Mapping[int, float], *, ratio: bool = False, by: By = "likelihood", df: CountDf = "clusters",
+        level: float = 0.95,
+    ) -> Estimate:  # fmt: skip
+        """The average effect over exposure times with these weights, which are scaled to sum to 1.
+
+        Raises
+        ------
+        EstimateError
+            The model has no effect by exposure time, a time was never seen, or the weights sum to 0.
+        """
+        unknown = sorted(set(weights) - set(self.exposures))
+        total = sum(weights.values())
+        if unknown or not total:
+            raise EstimateError(
+                f"No effect at exposure times {unknown} can be told: the model knows {list(self.exposures)}, and weights "
+                "must not sum to 0. Fit effect='exposure' and name times that were seen.",
+                {"unknown": unknown, "exposures": list(self.exposures)},
+                da=f"Effekten efter {unknown} perioder kan ikke ses: modellen kender {list(self.exposures)}, og vægtene "
+                "må ikke give 0. Brug effect='exposure', og nævn tider, der findes.",
+            )
+        contrast = {exposure_term(time): weight / total for time, weight in weights.items()}
+        times = f"{min(weights)} to {max(weights)}" if len(weights) > 1 else f"{min(weights)}"
+        told = self.fit.ratio if ratio else self.fit.estimate
+        return told(contrast, term=f"effect over exposure times {times}", by=by, df=df, level=level)
+
+    def at(
+        self, exposure: int, *, ratio: bool = False, by: By = "likelihood", df: CountDf = "clusters", level: float = 0.95
+    ) -> Estimate:  # fmt: skip
+        """The effect at one exposure time; 1 is the first treated period."""
+        return self.over({exposure: 1.0}, ratio=ratio, by=by, df=df, level=level)
+
+
+def stepped_wedge_counts(
+    outcome: ArrayLike,
+    *,
+    family: Family,
+    clusters: Labels,
+    periods: Labels,
+    exposure: ArrayLike,
+    effect: str = "immediate",
+    random: Intercepts = "nested",
+    covariates: Mapping[str, ArrayLike] | None = None,
+    sizes: ArrayLike | None = None,
+    nodes: int | None = None,
+) -> CountWedge:
+    """The effect of a stepped-wedge trial on events or counts, with every period's own level.
+
+    Parameters
+    ----------
+    outcome, family, clusters, random, sizes, nodes : as in ``generalized_mixed_model``
+    periods : (n,) labels that sort in time order
+    exposure : (n,) int >= 0
+        Periods since the cluster's start: 0 before it, 1 in the first treated period.
+    effect : "immediate" or "exposure"
+        One effect from the first treated period on, or one effect per exposure time, averaged by ``CountWedge.effect``.
+    covariates : name -> (n,) float
+
+    Raises
+    ------
+    EstimateError
+        As ``generalized_mixed_model``; also an exposure that is not a whole number from 0, or an unknown ``effect``.
+
+    References
+    ----------
+    Hussey & Hughes (2007), doi:10.1016/j.cct.2006.05.007; exposure time: Kenny et al. (2022), doi:10.1002/sim.9511, and
+    Maleyeff et al. (2023), doi:10.1111/biom.13803.
+    """
+    given = columns(exposure, periods, effect=effect, covariates=covariates)
+    fit = generalized_mixed_model(
+        outcome, given, family=family, clusters=clusters, random=random, periods=periods, sizes=sizes, nodes=nodes
+    )  # fmt: skip
+    seen = tuple(int(time) for time in np.unique(np.asarray(exposure, np.float64)) if time > 0)
+    return CountWedge(fit=fit, exposures=seen if effect == "exposure" else ())
+
+
+__all__ = ["CountWedge", "stepped_wedge_counts"]
