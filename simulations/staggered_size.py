@@ -3,10 +3,10 @@
     nice python simulations/staggered_size.py FOLDER [TRIALS] [SEED]
 
 7, 8, 21 and 48 units in three waves, drawn among all, within two strata, or for clusters of 1 to 6 units (each cluster
-counting the same, or each unit).  Outcomes are synthetic: lasting differences between units, strata and clusters, serial
-correlation, and an effect that is alike for all or one that grows and differs between units; the truth is then the mean
-effect on these units.  A second part asks whether strata should share a beta.  FOLDER receives staggered_coverage.csv,
-staggered_beta.csv and staggered_size.md, which is written from them.
+counting the same, or each unit, by totals or by ratios).  Outcomes are synthetic: lasting differences between units,
+strata and clusters, serial correlation, and an effect that is alike for all or one that grows and differs between units;
+the truth is then the mean effect on these units.  A second part asks whether strata should share a beta.  FOLDER receives
+staggered_coverage.csv, staggered_beta.csv and staggered_size.md, which is written from them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from math import nan, sqrt
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,7 @@ STRATA = {8: ((2, 2, 0), (2, 0, 2)), 21: ((4, 3, 4), (3, 4, 3)), 48: ((8, 8, 8),
 MEMBERS = (1, 2, 3, 6)  # units of a cluster, in turn
 LOTS = {  # how timing is drawn, and what counts the same
     "all units": ("all", "cluster"), "two strata": ("strata", "cluster"), "clusters, each alike": ("clusters", "cluster"),
-    "clusters, units alike": ("clusters", "unit"),
+    "clusters, units alike": ("clusters", "unit"), "clusters, units by ratio": ("clusters", "ratio"),
 }  # fmt: skip
 FAR: Final = 1e3  # standard errors: outcomes no longer matter there, so what is accepted is accepted for ever
 DRAWS: Final = 399
@@ -80,6 +80,11 @@ def stratified(n: int, quotas: tuple[tuple[int, int, int], ...]) -> Lot:
     blocks = {f"u{k:03d}": f"s{c:02d}" for k, c in enumerate(codes)}
     named = {f"s{c:02d}": quota for c, quota in enumerate(quotas)}
     return Lot(blocked_wedge(list(blocks), LABELS, named, blocks=blocks), codes, np.arange(n))
+
+
+def counted(lot: Lot, per: str) -> dict[str, Any]:
+    """What the estimators are told: totals over the mean cluster size, or ratios of totals."""
+    return {"sizes": np.ones(lot.stratum.size)} if per == "ratio" else {"per": per}
 
 
 def untreated(lot: Lot, rng: np.random.Generator, correlation: Floats) -> Floats:
@@ -127,11 +132,11 @@ def trial(lot: Lot, per: str, kind: str, rng: np.random.Generator) -> Trial:
     drawn = Drawn.of(lot.design, lot.design.sample(1, rng)[0])
     effect, codes = effects(lot, rng, kind), drawn.codes[drawn.design.item_of_unit]
     y = untreated(lot, rng, np.full(lot.stratum.max() + 1, 0.5)) + effect[codes, np.arange(codes.size)]
-    target = truth(drawn, effect, per)
+    target, asked = truth(drawn, effect, "cluster" if per == "cluster" else "unit"), counted(lot, per)
     found = staggered_by_lot(
-        lot.design, drawn.codes, y, dict(zip(LABELS, STARTS, strict=True)), unit="1", per=per, test=False
+        lot.design, drawn.codes, y, dict(zip(LABELS, STARTS, strict=True)), unit="1", test=False, **asked
     ).found
-    by_lot = [tested(drawn, y, per, beta, rng, target) for beta in (None, 1.0)]
+    by_lot = [tested(drawn, y, asked, beta, rng, target) for beta in (None, 1.0)]
     by_table = [covered(interval, target) for interval in intervals(found)]
     every = [*by_lot, *by_table]
     assert found.unadjusted is not None
@@ -143,10 +148,10 @@ def trial(lot: Lot, per: str, kind: str, rng: np.random.Generator) -> Trial:
 
 
 def tested(
-    drawn: Drawn, y: Floats, per: str, beta: float | None, rng: np.random.Generator, target: float
+    drawn: Drawn, y: Floats, asked: dict[str, Any], beta: float | None, rng: np.random.Generator, target: float
 ) -> tuple[bool, bool, bool]:
     """Whether the test accepts the truth, an effect far away on either side, and no effect: its interval, asked."""
-    statistic = StaggeredContrast(outcome=y, starts=STARTS, beta=beta, per=per)
+    statistic = StaggeredContrast(outcome=y, starts=STARTS, beta=beta, **asked)
     test = randomization_test(
         drawn.design, drawn.codes, statistic, unit="1", interval=False, most=1000, draws=DRAWS, rng=rng
     )

@@ -20,6 +20,7 @@ from trialkit.estimate.cohorts import counts
 from trialkit.estimate.drawn import Drawn
 from trialkit.estimate.event_study import Estimand, contrasts, weights
 from trialkit.estimate.rollout_lot import staggered_by_lot
+from trialkit.estimate.rollout_test import StaggeredContrast
 from trialkit.estimate.staggered import Staggered, staggered, staggered_event_study
 from trialkit.panel import Panel
 from trialkit.units import Unit, Units
@@ -249,3 +250,97 @@ def test_an_expected_share_belongs_to_an_effect_per_child() -> None:
     assert counts(panel, per="child", expected=0.4) == pytest.approx(np.array([[0.5]]))
     with pytest.raises(EstimateError, match="per"):
         counts(panel, expected=0.4)
+
+
+# Ratios: rows that count by size
+
+
+def test_with_sizes_a_cohorts_mean_is_a_ratio_and_its_error_that_of_residuals_from_it() -> None:
+    """Cochran (1977), section 6.4, written out for two cohorts and one period after the start."""
+    g = rng(7)
+    y, w, start = g.normal(20, 3, (11, 3)), g.uniform(1, 9, 11), np.repeat([3, 0], [5, 6])
+    found = staggered(y, start, unit="1", beta=0.0, sizes=w)
+    value = variance = 0.0
+    for sign, here in ((1, start == 3), (-1, start == 0)):
+        ratio = (w * y[:, 2])[here].sum() / w[here].sum()
+        residual = (w * (y[:, 2] - ratio))[here] / w[here].mean()
+        value += sign * ratio
+        variance += (residual**2).sum() / (here.sum() - 1) / here.sum()
+    assert found.estimate.estimate == pytest.approx(value, rel=1e-12)
+    assert found.std_error_neyman == pytest.approx(np.sqrt(variance), rel=1e-12)
+    alike = staggered(y, start, unit="1", sizes=np.full(11, 7.0))
+    assert alike.estimate.estimate == pytest.approx(staggered(y, start, unit="1").estimate.estimate, rel=1e-12)
+    for wrong in (w[:-1], np.where(w > 8, 0, w)):
+        with pytest.raises(EstimateError, match="size"):
+            staggered(y, start, unit="1", sizes=wrong if wrong.size < 11 else np.zeros(11))
+
+
+@pytest.mark.parametrize("lot", LOTS)
+def test_with_sizes_the_statistic_of_every_allocation_is_the_estimate_made_anew(lot: str) -> None:
+    design = LOTS[lot]()
+    item, g = np.asarray(design.item_of_unit), rng(8)
+    y, sizes, tau = g.normal(20, 3, (item.size, T)), g.uniform(1, 9, item.size), 0.7
+    drawn = Drawn.of(design, next(allocations(design)))
+    treated = np.arange(T) >= FIRST[drawn.codes[item]][:, None]
+    rows = np.array(
+        [np.average((y - tau * treated)[item == k], axis=0, weights=sizes[item == k]) for k in range(item.max() + 1)]
+    )
+    for method in ("efficient", "callaway_santanna"):
+        bound = StaggeredContrast(outcome=y, starts=list(STARTS.values()), method=method, sizes=sizes).bind(drawn)  # type: ignore[arg-type]
+        codes = design.sample(10, rng(9))
+        for one, value in zip(codes, bound.values(codes, tau), strict=True):
+            again = staggered(
+                rows,
+                NUMBERS[one],
+                unit="1",
+                method=method,
+                strata=drawn.blocks,
+                sizes=np.bincount(item, sizes),  # type: ignore[arg-type]
+            )
+            assert value == pytest.approx(again.estimate.estimate / again.std_error_neyman, rel=1e-8)
+    with pytest.raises(EstimateError, match="sizes"):
+        StaggeredContrast(outcome=y, starts=list(STARTS.values()), sizes=sizes, per="unit").bind(drawn)
+
+
+def test_ratios_move_with_an_effect_and_their_interval_is_finite_where_that_of_totals_is_not() -> None:
+    clusters = [
+        Unit(id=f"{c}-{k}", cluster=f"c{c}") for c, size in enumerate((1, 2, 3, 6, 1, 2, 3, 6)) for k in range(size)
+    ]
+    design = complete(Units.of(clusters), {"w1": 2, "w2": 2, "w3": 4}, level="cluster")
+    item = np.asarray(design.item_of_unit)
+    untreated, codes = potential(item.size)[2], design.sample(1, rng(10))[0]
+    treated, ones = np.arange(T) >= FIRST[codes[item]][:, None], np.ones(item.size)
+    for method in ("efficient", "callaway_santanna"):
+        before, after = (
+            staggered_by_lot(design, codes, y, STARTS, unit="1", sizes=ones, method=method)  # type: ignore[arg-type]
+            for y in (untreated, untreated + 3 * treated)
+        )
+        assert after.found.std_error_neyman == pytest.approx(before.found.std_error_neyman, rel=1e-9)
+        for name in ("estimate", "conf_low", "conf_high"):
+            wanted = getattr(before.estimate, name) + 3
+            assert np.isfinite(wanted)
+            assert getattr(after.estimate, name) == pytest.approx(wanted, abs=1e-6)
+    infinite = {"ratios": 0, "totals": 0}
+    for codes in design.sample(6, rng(11)):
+        for name, asked in (("ratios", {"sizes": ones}), ("totals", {"per": "unit"})):
+            found = staggered_by_lot(design, codes, untreated, STARTS, unit="1", **asked).estimate  # type: ignore[arg-type]
+            infinite[name] += bool(np.isinf([found.conf_low, found.conf_high]).any())
+    assert infinite["ratios"] == 0 < infinite["totals"]
+
+
+def test_over_all_allocations_ratios_are_nearly_unbiased_and_exactly_so_for_cohorts_of_equal_size() -> None:
+    """An effect alike for all, 2/2/2: every cohort's ratio has the same mean.  Otherwise the bias is of order 1 / N."""
+    for lot, alike in (("for_clusters", True), ("for_clusters_in_strata", False)):
+        design = LOTS[lot]()
+        item = np.asarray(design.item_of_unit)
+        possible, ones, ratios, totals = potential(item.size, alike=alike), np.ones(item.size), [], []
+        for codes in allocations(design):
+            y = possible[codes[item], np.arange(item.size)]
+            asked = {"unit": "1", "beta": 0.0, "test": False}
+            ratios.append(staggered_by_lot(design, codes, y, STARTS, sizes=ones, **asked).estimate.estimate)  # type: ignore[arg-type]
+            totals.append(staggered_by_lot(design, codes, y, STARTS, per="unit", **asked).estimate.estimate)  # type: ignore[arg-type]
+        truth = stated(design, possible, "unit", 0.0).effect
+        if alike:
+            assert np.mean(ratios) == pytest.approx(truth, rel=1e-10)
+        assert abs(np.mean(ratios) - truth) < np.std(ratios) / item.size  # order 1 / N of the spread
+        assert np.std(ratios) < 0.6 * np.std(totals)  # a level of 10 no longer counts by size

@@ -37,7 +37,8 @@ class Cohorts:
     sizes : (g,) int
     means : (g, t) float
     covariances : (g, t, t) float
-        With divisor N_g - 1; 0 for a cohort of one, whose variance nobody can see.
+        With divisor N_g - 1; 0 for a cohort of one, whose variance nobody can see.  Where units count by size, of their
+        residuals from the ratio.
     """
 
     starts: Ints
@@ -46,20 +47,25 @@ class Cohorts:
     covariances: Floats
 
     @classmethod
-    def of(cls, outcome: Floats, first: Ints) -> Self:
-        """Moments of (n, t) outcomes whose units start in columns ``first`` (n,).
+    def of(cls, outcome: Floats, first: Ints, sizes: Floats | None = None) -> Self:
+        """Moments of (n, t) outcomes whose units start in columns ``first`` (n,), and count by ``sizes`` (n,).
 
-        Memory beyond the data is that of one cohort's rows.
+        With sizes w a cohort's mean is the ratio R = sum w y / sum w, and its covariance that of w (y - R) over the mean
+        of w (Cochran 1977, Sampling Techniques, section 6.4).  Memory beyond the data is that of one cohort's rows.
         """
-        starts, sizes = np.unique(first, return_counts=True)
+        starts, counted = np.unique(first, return_counts=True)
         t = outcome.shape[1]
         means, covariances = np.empty((starts.size, t)), np.zeros((starts.size, t, t))
         for k, start in enumerate(starts):
-            rows = outcome[first == start]
-            means[k] = rows.mean(axis=0)
+            here = first == start
+            rows = outcome[here]
+            weigh = None if sizes is None else sizes[here] / sizes[here].mean()
+            means[k] = rows.mean(axis=0) if weigh is None else weigh @ rows / weigh.size
             rows -= means[k]
-            covariances[k] = rows.T @ rows / max(sizes[k] - 1, 1)
-        return cls(starts=starts.astype(np.int64), sizes=sizes.astype(np.int64), means=means, covariances=covariances)
+            if weigh is not None:
+                rows *= weigh[:, None]
+            covariances[k] = rows.T @ rows / max(counted[k] - 1, 1)
+        return cls(starts=starts.astype(np.int64), sizes=counted.astype(np.int64), means=means, covariances=covariances)
 
     @property
     def n(self) -> int:
@@ -252,6 +258,28 @@ def clustered(outcome: Floats, cluster: NDArray[np.intp], *, per: str = "cluster
     return np.asarray(sums / (sizes[:, None] if per == "cluster" else sizes.mean()), np.float64)
 
 
+def sized(sizes: ArrayLike | None, n: int) -> Floats | None:
+    """(n,) sizes that rows count by, or None where all count the same.
+
+    Raises
+    ------
+    EstimateError
+        Another number of sizes than rows, or one that is not above 0.
+    """
+    if sizes is None:
+        return None
+    found = np.asarray(sizes, np.float64)
+    if found.shape != (n,) or not (np.isfinite(found) & (found > 0)).all():
+        raise EstimateError(
+            f"Sizes of shape {found.shape} for {n} rows, or a size that is not above 0: nobody could say how much each "
+            "counts. Give one size per row; leave out rows that nobody is counted in.",
+            {"shape": found.shape, "rows": n},
+            da=f"Størrelser med formen {found.shape} til {n} rækker, eller en størrelse, der ikke er over 0: så kan ingen "
+            "sige, hvor meget hver tæller. Angiv én størrelse pr. række, og udelad rækker uden nogen.",
+        )
+    return found
+
+
 def unknown(what: str, given: str, known: Sequence[str]) -> EstimateError:
     return EstimateError(
         f"{given!r} is not a {what} that is known, and another one would answer another question. "
@@ -262,4 +290,4 @@ def unknown(what: str, given: str, known: Sequence[str]) -> EstimateError:
     )
 
 
-__all__ = ["Cohorts", "Timing", "Wide", "balanced", "clustered", "counts", "timing", "unknown", "wide"]
+__all__ = ["Cohorts", "Timing", "Wide", "balanced", "clustered", "counts", "sized", "timing", "unknown", "wide"]

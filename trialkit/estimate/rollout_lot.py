@@ -25,7 +25,7 @@ from trialkit.estimate.randomization import RandomizationTest, randomization_tes
 from trialkit.estimate.region import Region
 from trialkit.estimate.result import Estimate
 from trialkit.estimate.rollout_strata import RULES, Method
-from trialkit.estimate.rollout_test import KEPT, StaggeredContrast, items_of
+from trialkit.estimate.rollout_test import KEPT, StaggeredContrast, rows_of
 from trialkit.estimate.staggered import SMALL, Staggered, staggered
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def staggered_by_lot(
     beta: float | None = None,
     common_beta: bool = True,
     per: str = "cluster",
+    sizes: ArrayLike | None = None,
     test: bool | None = None,
     sides: Sides = "distance",
     level: float = 0.95,
@@ -105,6 +106,8 @@ def staggered_by_lot(
     outcome : (n_units, t) float, in ``unit``, in the order of the design's units
     starts : the period each label starts in; None for a label that never does
     per : ``cluster`` or ``unit``, where clusters were drawn (`trialkit.estimate.cohorts.clustered`)
+    sizes : (n_units,) what each unit's outcome is a mean over, as in `staggered`; 1 for every unit gives the effect per
+        unit where clusters were drawn, by ratios instead of totals
     test : bool, optional
         Whether to test through the design; left out, where a cohort (of a stratum) has fewer than `SMALL` units.
     sides, level, draws, rng : as in `randomization_test`
@@ -130,19 +133,20 @@ def staggered_by_lot(
     lot = Drawn.of(design, drawn)
     labels = _starts(lot, starts)
     y = balanced(outcome)
-    rows = items_of(lot, y, per)[lot.free]
+    rows, by_size = rows_of(lot, y, per, sizes)
     first = np.array([labels[code] for code in lot.codes[lot.free]], object)
     found = staggered(
-        rows, first, unit=unit, periods=periods, estimand=estimand, method=method, beta=beta,
+        rows[lot.free], first, unit=unit, periods=periods, estimand=estimand, method=method, beta=beta,
         common_beta=common_beta, strata=lot.blocks[lot.free], level=level, term=term, exploratory=exploratory,
         shares=lot.units_per_item[lot.free] if per == "unit" else None,
+        sizes=None if by_size is None else by_size[lot.free],
     )  # fmt: skip
     small = _smallest(lot, first) < SMALL
     if not (small if test is None else test):
         return Rollout(found=found, test=None, region=None)
     statistic = StaggeredContrast(
         outcome=y, starts=labels, periods=periods, estimand=estimand, method=method, beta=beta,
-        common_beta=common_beta, per=per,
+        common_beta=common_beta, per=per, sizes=sizes,
     )  # fmt: skip
     straight = beta is not None or RULES[method].beta is not None
     listed = most or (ENUMERATED if straight else KEPT)

@@ -47,9 +47,9 @@ class Stratum:
     left_out: Ints
 
     @classmethod
-    def of(cls, outcome: Floats, first: Ints, share: float, *, before: bool) -> Self:
+    def of(cls, outcome: Floats, first: Ints, share: float, *, before: bool, sizes: Floats | None = None) -> Self:
         """Moments of the rows of one stratum, cohorts that cannot take part left out."""
-        found = Cohorts.of(outcome, first)
+        found = Cohorts.of(outcome, first, sizes)
         keep = taking_part(found.starts, found.sizes, before=before)
         return cls(share=share, cohorts=found.only(keep), left_out=found.starts[~keep])
 
@@ -189,8 +189,18 @@ def _efficient(of_x: Floats, with_effect: Floats) -> Floats:
     return found
 
 
-def strata_of(y: Floats, first: Ints, codes: Ints, method: Method, counted: Floats | None = None) -> list[Stratum]:
+def strata_of(
+    y: Floats,
+    first: Ints,
+    codes: Ints,
+    method: Method,
+    *,
+    counted: Floats | None = None,
+    sizes: Floats | None = None,
+) -> list[Stratum]:
     """Every stratum, in the order of its codes, weighted by rows or by what they count.
+
+    ``sizes`` makes cohort means ratios, and strata weigh by them unless ``counted`` says otherwise.
 
     Raises
     ------
@@ -199,12 +209,13 @@ def strata_of(y: Floats, first: Ints, codes: Ints, method: Method, counted: Floa
     """
     if method not in RULES:
         raise unknown("method", method, tuple(RULES))
-    weigh = np.ones(len(y)) if counted is None else counted
+    weigh = counted if counted is not None else np.ones(len(y)) if sizes is None else sizes
     shares = np.bincount(codes, weigh) / weigh.sum()
     found = []
     for k, share in enumerate(shares):
-        rows, at = (y[codes == k], first[codes == k]) if shares.size > 1 else (y, first)
-        found.append(Stratum.of(rows, at, float(share), before=RULES[method].before))
+        here = codes == k if shares.size > 1 else slice(None)
+        own = None if sizes is None else sizes[here]
+        found.append(Stratum.of(y[here], first[here], float(share), before=RULES[method].before, sizes=own))
     if any(s.cohorts.sizes.size < 2 for s in found):
         raise EstimateError(
             "Fewer than two cohorts (in a stratum) have two units or more, so chance cannot be told from effect. Draw "

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from trialkit.design.base import Codes
 from trialkit.errors import EstimateError
-from trialkit.estimate.cohorts import Bools, Floats, Ints, balanced, clustered, timing
+from trialkit.estimate.cohorts import Bools, Floats, Ints, balanced, clustered, sized, timing, unknown
 from trialkit.estimate.curves import NOTHING, Curves
 from trialkit.estimate.drawn import Drawn
 from trialkit.estimate.event_study import Estimand, contrasts, weights
@@ -40,6 +40,7 @@ class StaggeredContrast:
     studentized : bool
         Over Neyman's error of each re-assignment; otherwise the estimate itself.
     per : ``cluster`` or ``unit``
+    sizes : (n_units,) what each unit's outcome is a mean over, as in `staggered`; then ``per`` is left alone
 
     References
     ----------
@@ -56,6 +57,7 @@ class StaggeredContrast:
     common_beta: bool = True
     studentized: bool = True
     per: str = "cluster"
+    sizes: ArrayLike | None = None
 
     def bind(self, drawn: Drawn) -> Efficient | FixedBeta:
         """The statistic of what was drawn; of a beta that is given its curve in the effect is known.
@@ -67,7 +69,7 @@ class StaggeredContrast:
         """
         if len(self.starts) != len(drawn.design.label_names) or not drawn.steady or self.method == "all_placebos":
             raise _unfit(drawn, len(self.starts))
-        y = items_of(drawn, balanced(self.outcome), self.per)
+        y, _ = rows_of(drawn, balanced(self.outcome), self.per, self.sizes)
         first, _ = timing(np.array(self.starts, object), self.periods, y.shape[1])
         beta = RULES[self.method].beta if self.beta is None else self.beta
         tables = _tables(drawn, y, first, self)
@@ -84,6 +86,7 @@ class Table(NamedTuple):
     items: NDArray[np.intp]  # (m,)
     labels: tuple[tuple[int, ...], ...]  # labels of each cohort: two that start in the same period are one
     sizes: Ints  # (c,)
+    weigh: Floats  # (m,): 1, or size over its mean
     rows: Floats  # (c, 2, t): coefficients of the effect and of the comparison before
     scores: Floats  # (c, 4, m): effect and before of the outcome, effect and before of having started
 
@@ -233,40 +236,62 @@ def items_of(drawn: Drawn, outcome: Floats, per: str) -> Floats:
     return found
 
 
+def rows_of(drawn: Drawn, outcome: Floats, per: str, sizes: ArrayLike | None) -> tuple[Floats, Floats | None]:
+    """`items_of`; or, with sizes, each item's mean by size and (n_items,) its size.
+
+    Raises
+    ------
+    EstimateError
+        As `items_of`; sizes that are not one per unit and above 0; ``per`` given beside them.
+    """
+    counted = sized(sizes, len(outcome))
+    if counted is None:
+        return items_of(drawn, outcome, per), None
+    if per != "cluster":
+        raise unknown("per beside sizes", per, ("sizes alone",))
+    item = np.asarray(drawn.design.item_of_unit)
+    own = items_of(drawn, counted[:, None], "cluster")[:, 0]  # mean size of the item's units
+    return items_of(drawn, outcome * counted[:, None], "cluster") / own[:, None], own * np.bincount(item)
+
+
 def _tables(drawn: Drawn, y: Floats, first: Ints, asked: StaggeredContrast) -> tuple[Table, ...]:
     rule, found = RULES[asked.method], []
-    weigh = drawn.units_per_item if asked.per == "unit" else np.ones(len(drawn.codes))
     own = first[drawn.codes][drawn.design.item_of_unit]
-    started = items_of(drawn, (np.arange(y.shape[1]) >= own[:, None]).astype(np.float64), asked.per)
+    has_started = (np.arange(y.shape[1]) >= own[:, None]).astype(np.float64)
+    started, sizes = rows_of(drawn, has_started, asked.per, asked.sizes)
+    plain = np.ones(len(drawn.codes))
+    counts = sizes if sizes is not None else drawn.units_per_item if asked.per == "unit" else plain
+    weigh = plain if sizes is None else sizes
     for block in np.unique(drawn.blocks[drawn.free]):
         items = np.flatnonzero((drawn.blocks == block) & drawn.free)
-        starts, sizes = np.unique(first[drawn.codes[items]], return_counts=True)
-        keep: Bools = taking_part(starts, sizes, before=rule.before)
-        starts, sizes = starts[keep], sizes[keep]
-        pair = contrasts(starts, sizes, weights(starts, sizes, y.shape[1], asked.estimand), rule.control)
+        starts, n = np.unique(first[drawn.codes[items]], return_counts=True)
+        keep: Bools = taking_part(starts, n, before=rule.before)
+        starts, n = starts[keep], n[keep].astype(np.int64)
+        pair = contrasts(starts, n, weights(starts, n, y.shape[1], asked.estimand), rule.control)
         middle = y[items] - y[items].mean(axis=0)  # each period's contrast sums to 0, so its level drops out
         rows = [[outcome @ a.T for a in pair] for outcome in (middle, started[items])]
         scores = np.stack([one for two in rows for one in two]).transpose(2, 0, 1)
         labels = tuple(tuple(np.flatnonzero(first == start).tolist()) for start in starts)
-        share = float(weigh[items].sum() / weigh[drawn.free].sum())
-        found.append(
-            Table(share, items, labels, sizes.astype(np.int64), np.stack(pair, axis=1), np.ascontiguousarray(scores))
-        )
+        share = float(counts[items].sum() / counts[drawn.free].sum())
+        by_size = weigh[items] / weigh[items].mean()
+        found.append(Table(share, items, labels, n, by_size, np.stack(pair, axis=1), np.ascontiguousarray(scores)))
     return tuple(found)
 
 
 def _sums(table: Table, codes: Codes) -> Sums:
     """Contrasts and covariances of one stratum under allocations (k, m)."""
     value, spread = np.zeros((4, len(codes))), np.zeros((4, 4, len(codes)))
-    upper = np.triu_indices(4)
+    (a, b), w = np.triu_indices(4), table.weigh
     for labels, size, scores in zip(table.labels, table.sizes, table.scores, strict=True):
         here = np.isin(codes, labels).astype(np.float64).T  # (m, k)
-        centred = scores - scores.mean(axis=1, keepdims=True)  # sums of squares without cancellation
-        sums = centred @ here
-        products = (centred[upper[0]] * centred[upper[1]]) @ here
-        value += sums / size + scores.mean(axis=1, keepdims=True)
-        spread[upper] += (products - sums[upper[0]] * sums[upper[1]] / size) / (size * (size - 1))
-    spread[upper[1], upper[0]] = spread[upper]
+        middle = scores.mean(axis=1, keepdims=True)
+        once = w * (scores - middle)  # sums of squares without cancellation
+        found = np.concatenate([[w, w * w], once, w * once, once[a] * once[b]]) @ here
+        total, squares, mean, second = found[0], found[1], found[2:6] / found[0], found[6:10]
+        value += mean + middle
+        left = found[10:] - mean[a] * second[b] - mean[b] * second[a] + mean[a] * mean[b] * squares
+        spread[a, b] += left * (size / (size - 1)) / total**2
+    spread[b, a] = spread[a, b]
     return Sums(value, spread)
 
 
@@ -290,4 +315,4 @@ def _unfit(drawn: Drawn, starts: int) -> EstimateError:
     )
 
 
-__all__ = ["KEPT", "Efficient", "FixedBeta", "StaggeredContrast", "items_of"]
+__all__ = ["KEPT", "Efficient", "FixedBeta", "StaggeredContrast", "items_of", "rows_of"]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from trialkit.estimate.cohorts import Floats, Ints, balanced, timing, unknown
+from trialkit.estimate.cohorts import Floats, Ints, balanced, sized, timing, unknown
 from trialkit.estimate.event_study import Estimand, EventStudy, event_times
 from trialkit.estimate.result import Estimate
 from trialkit.estimate.rollout_strata import RULES, Combined, Method, Stratum, combined, explained, parts, strata_of
@@ -87,6 +87,7 @@ def staggered(
     common_beta: bool = True,
     strata: ArrayLike | None = None,
     shares: ArrayLike | None = None,
+    sizes: ArrayLike | None = None,
     level: float = 0.95,
     term: str = "average effect",
     exploratory: bool = True,
@@ -108,6 +109,10 @@ def staggered(
         Whether strata share one beta, found from their sums; otherwise each finds its own, which takes large strata.
     strata : (n,) labels, if timing was drawn within strata
     shares : (n,) what each row counts in its stratum's weight, 1 unless given (units, where rows are clusters)
+    sizes : (n,) what each row's outcome is a mean over (children of a district, units of a cluster)
+        A cohort's mean is then the ratio of its totals, the effect is per child or per unit, and strata weigh by size.
+        An effect alike for all moves the estimate by itself and leaves its error alone, which totals (`clustered`,
+        `counts`) do not; in return it is unbiased only up to 1 / N.
     level : float in (0, 1)
 
     Returns
@@ -130,7 +135,10 @@ def staggered(
     theta_0) (proposition 2), its plug-in (section 3.3), errors (section 3.4).
     """
     y, first, times, codes = _ready(outcome, start, periods, strata)
-    each = strata_of(y, first, codes, method, None if shares is None else np.asarray(shares, np.float64))
+    each = strata_of(
+        y, first, codes, method, sizes=sized(sizes, len(y)),
+        counted=None if shares is None else np.asarray(shares, np.float64),
+    )  # fmt: skip
     found = combined(each, estimand, method, beta, common=common_beta)
     cohorts = sum(s.cohorts.sizes.size for s in each)
     units = sum(s.cohorts.n for s in each)
@@ -202,6 +210,7 @@ def staggered_event_study(
     common_beta: bool = True,
     errors: Literal["adjusted", "neyman"] = "adjusted",
     strata: ArrayLike | None = None,
+    sizes: ArrayLike | None = None,
     level: float = 0.95,
 ) -> EventStudy:
     """`staggered` at each event time, with the covariances between them.
@@ -219,7 +228,7 @@ def staggered_event_study(
         As `staggered`.
     """
     y, first, _, codes = _ready(outcome, start, periods, strata)
-    among = strata_of(y, first, codes, method)
+    among = strata_of(y, first, codes, method, sizes=sized(sizes, len(y)))
     seen_by = [set(event_times(s.cohorts.starts, s.cohorts.n_periods).tolist()) for s in among]
     times = np.array(sorted(set.intersection(*seen_by)) if at is None else at, np.int64)
     by_time = [parts(among, int(k), method, beta, common=common_beta) for k in times]
