@@ -13,12 +13,11 @@ from trialkit.power.closed_form import (
     clusters_needed,
     effect_variance,
     power,
-    power_by_normal,
-    power_by_t,
     wedge_precision,
 )
 from trialkit.power.components import Components
 from trialkit.power.layout import Layout
+from trialkit.power.wald import power_by_normal, power_by_t
 
 SHARES = st.floats(0.01, 0.95)
 WEDGE = Layout.stepped([2, 2, 2], sizes=10)
@@ -265,6 +264,22 @@ def test_the_effect_seen_with_80_percent_is_seen_with_80_percent():
     assert wedge_precision(WEDGE, parts, df=9).df == 9
 
 
+@pytest.mark.parametrize("sides", [1, 2])
+@pytest.mark.parametrize("size", [0.1, -0.5, 1.5])
+def test_the_precision_and_the_grid_tell_the_same_power(sides, size):
+    one = wedge_precision(WEDGE, Components.shares(0.05, 0.8)).power(size, sides=sides, alpha=0.1)
+    grid = power(WEDGE, Components.shares([0.05, 0.1], 0.8), size=size, sides=sides, alpha=0.1)
+    assert (grid.normal[0], grid.t[0]) == pytest.approx((one.normal, one.t), rel=1e-12)
+
+
+def test_a_long_grid_in_parts_is_the_same_grid(monkeypatch):
+    grid = Components.shares(np.linspace(0.01, 0.2, 7)[:, None], np.linspace(0.3, 1, 5), iac=0.3)
+    whole = effect_variance(WEDGE, grid)
+    monkeypatch.setattr("trialkit.power.closed_form.MOST_CELLS", 250)
+    assert effect_variance(WEDGE, grid) == pytest.approx(whole, rel=1e-13)
+    assert effect_variance(WEDGE, grid).shape == (7, 5)
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.floats(0.05, 1), st.floats(0.5, 0.95), SHARES, SHARES)
 def test_the_clusters_needed_are_enough_and_one_round_less_is_not(size, asked, icc, cac):
@@ -293,6 +308,8 @@ def test_an_effect_nobody_could_see_needs_no_number_of_clusters():
         (lambda: effect_variance(WEDGE, Components(residual=0, cluster=1)), "not positive definite"),
         (lambda: effect_variance(WEDGE, Components(residual=1), effect="exposure", weights={9: 1}), r"exposure times \[9\]"),
         (lambda: effect_variance(Layout.of([[1, 0], [0, 1]], 5), Components(residual=1), effect="exposure"), "goes back"),
+        (lambda: wedge_precision(WEDGE, Components.shares([0.1, 0.2])), r"grid of \(2,\)"),
+        (lambda: clusters_needed(WEDGE, Components.shares([0.1, 0.2]), size=1), r"grid of \(2,\)"),
         (lambda: Components(residual=-1), "residual"),
         (lambda: Components(residual=1, cluster_treatment=1.5), "cluster_treatment"),
         (lambda: Components.shares([0.1, 1.2]), "icc"),

@@ -67,8 +67,8 @@ def test_laplace_without_random_effects_is_the_fisher_information_of_a_glm():
 
 
 def test_with_the_same_variance_under_both_the_laplace_power_is_that_of_wald():
-    from trialkit.power.closed_form import power_by_normal
     from trialkit.power.discrete import Laplace
+    from trialkit.power.wald import power_by_normal
 
     same = Laplace(without=np.array(0.04), within=np.array(0.04))
     for sides in (1, 2):

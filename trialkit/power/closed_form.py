@@ -8,24 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import nan, sqrt
+from math import sqrt
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from trialkit.errors import DesignError
 from trialkit.power.analytic import Pair, Precision
 from trialkit.power.components import Components
 from trialkit.power.information import contrast, contrast_variance, exposure_times, information, inseparable
 from trialkit.power.layout import Layout, per_label
 from trialkit.power.possible import possible
+from trialkit.power.wald import Tail, power_by_normal, power_by_t
 
 if TYPE_CHECKING:
     from trialkit.design.base import Design
 
 Floats = NDArray[np.float64]
 Effect = Literal["immediate", "exposure"]
-Tail = Literal["noncentral", "shifted"]
 
 MOST_CLUSTERS: Final = 1_000_000
 MOST_CELLS: Final = 4_000_000  # of information matrices in memory at a time, 32 MB
@@ -157,7 +158,7 @@ def wedge_precision(
 
     ``found.smallest_effect()`` is the effect seen in 80 of 100 trials, ``found.power(size)`` its inverse.
     """
-    variance = effect_variance(layout, components, effect=effect, weights=weights)
+    variance = effect_variance(layout, _one(components), effect=effect, weights=weights)
     freedom = float(layout.n_clusters - 2) if df is None else df
     return Precision(std_error=sqrt(float(variance)), df=freedom)
 
@@ -203,7 +204,9 @@ def design_precision(
     times = (
         tuple(sorted({time for layout in layouts for time in exposure_times(layout)})) if effect == "exposure" else ()
     )
-    each = np.stack([information(layout, components, times=times) for layout in layouts], axis=1)  # (n, labels, p, p)
+    each = np.stack(
+        [information(layout, _one(components), times=times) for layout in layouts], axis=1
+    )  # (n, labels, p, p)
     listed = possible(design, total=design.count(rng=rng).total, rng=rng)
     variance = _over_allocations(each, np.asarray(listed.codes, np.intp), contrast(times, weights))
     seen = np.isfinite(variance)
@@ -250,7 +253,7 @@ def clusters_needed(
     power : asked for
     layout, components, effect, weights : as in `effect_variance`, for one set of variances
     """
-    error = sqrt(float(effect_variance(layout, components, effect=effect, weights=weights)))
+    error = sqrt(float(effect_variance(layout, _one(components), effect=effect, weights=weights)))
 
     n = layout.n_clusters
 
@@ -262,42 +265,17 @@ def clusters_needed(
     return Needed(normal=by_normal and n * by_normal, t=by_t and n * by_t)
 
 
-def power_by_normal(size: float, std_error: ArrayLike, *, alpha: float = 0.05, sides: int = 2) -> Floats:
-    """The power of a Wald test whose error is known; with two sides the wrong one counts too, as it rejects."""
-    from scipy import stats
-
-    shift = abs(size) / np.asarray(std_error, np.float64)
-    critical = float(stats.norm.ppf(1 - alpha / sides))
-    wrong = stats.norm.cdf(-critical - shift) if sides == 2 else 0.0
-    return np.asarray(stats.norm.sf(critical - shift) + wrong, np.float64)
-
-
-def power_by_t(
-    size: float, std_error: ArrayLike, df: float, *, alpha: float = 0.05, sides: int = 2, tail: Tail = "noncentral"
-) -> Floats:
-    """The power of a t test with ``df`` degrees of freedom.
-
-    Parameters
-    ----------
-    tail : "noncentral" or "shifted"
-        The noncentral t distribution, which is that of the statistic under the effect; or the central one moved by
-        effect / error, as some programs have it.
-
-    Returns
-    -------
-    float array of ``std_error``'s shape; nan where df is below 1
-    """
-    from scipy import stats
-
-    shift = np.asarray(abs(size) / np.asarray(std_error, np.float64), np.float64)
-    if not df >= 1:
-        return np.full(shift.shape, nan)
-    critical = float(stats.t.ppf(1 - alpha / sides, df))
-    if tail == "shifted":
-        wrong = stats.t.cdf(-critical - shift, df) if sides == 2 else 0.0
-        return np.asarray(stats.t.sf(critical - shift, df) + wrong, np.float64)
-    wrong = np.nan_to_num(stats.nct.cdf(-critical, df, shift)) if sides == 2 else 0.0
-    return np.asarray(stats.nct.sf(critical, df, shift) + wrong, np.float64)
+def _one(components: Components) -> Components:
+    """The components, if they are one set."""
+    if components.shape:
+        raise DesignError(
+            f"A grid of {components.shape} variances was given where one answer is asked for. Give one set of numbers, or "
+            "ask effect_variance or power, which answer for the whole grid.",
+            {"shape": components.shape},
+            da=f"Der er givet et gitter af varianser ({components.shape}), hvor der kun kan gives ét svar. Angiv ét sæt tal, "
+            "eller brug effect_variance eller power, som svarer for hele gitteret.",
+        )
+    return components
 
 
 def _over_allocations(each: Floats, codes: NDArray[np.intp], weights: Floats) -> Floats:
@@ -331,6 +309,5 @@ def _span(values: Floats) -> str:
 
 
 __all__ = [
-    "Needed", "WedgePower", "clusters_needed", "design_precision", "effect_variance", "power", "power_by_normal",
-    "power_by_t", "wedge_precision",
+    "Needed", "WedgePower", "clusters_needed", "design_precision", "effect_variance", "power", "wedge_precision",
 ]  # fmt: skip
