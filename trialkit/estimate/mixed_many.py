@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Flags = NDArray[np.bool_]
-CHUNK: Final = 2_000  # data sets at a time: memory stays in the cache and does not grow with their number
+CORE: Final = ("estimate", "std_error", "df", "p_value")
+CHUNK: Final = 2_000  # data sets at a time, so that memory does not grow with their number,
+PATTERNED: Final = 5_000  # and more of them where no cluster has matrices of its own
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -65,7 +67,7 @@ class ManyFits:
         import pandas as pd
 
         flags = {f"{name} on its boundary": found for name, found in self.singular.items()}
-        core = {"estimate": self.estimate, "std_error": self.std_error, "df": self.df, "p_value": self.p_value}
+        core = {name: getattr(self, name) for name in CORE}
         return pd.DataFrame({**core, **self.components, **flags})
 
 
@@ -115,30 +117,98 @@ def many_mixed_models(
             {"shape": y.shape},
             da=f"outcomes har formen {y.shape}, men mange datasæt kræver (datasæt, rækker). Giv ét datasæt pr. række.",
         )
-    if by == "ML" and df != "normal":
-        raise EstimateError(
-            f"{df} is defined for REML. Fit by REML, or ask for df='normal'.",
-            {"by": by, "df": df},
-            da=f"{df} er defineret for REML. Brug REML, eller bed om df='normal'.",
-        )
-    names, x = fixed_effects(columns, y.shape[1])
-    size = None if sizes is None else persons_of(sizes, weights, y.shape[1])
-    effects = RandomEffects.of(random, clusters, periods=periods, persons=persons, treated=treated, sizes=size)
-    w = np.asarray(np.ones(y.shape[1]) if weights is None else weights, np.float64) if size is None else size
-    check_rows(y[:1], x, effects.cluster, w)
-    check_rank(x, names)
-    direction = _direction(contrast, names)
-    sums = Layout(x=x, z=effects.z, cluster=effects.cluster, weights=w).sums(y)
-    if size is not None:
-        sums = sums.of_persons(int(size.sum()), check_within(within, (len(y),)))
-    _check_varying(sums)
-    whole = Patterned.of_sums(sums, effects.structure) or Clustered(sums, effects.structure)
-    parts = [_fitted(whole.of(sets), direction, by=by, df=df) for sets in _chunks(len(y))]
-    return _joined(parts, whole, unit)
+    model = ManyModel.of(
+        columns, y.shape[1], contrast=contrast, clusters=clusters, unit=unit, random=random, periods=periods,
+        persons=persons, treated=treated, weights=weights, sizes=sizes, by=by, df=df,
+    )  # fmt: skip
+    return model.fits(y, within)
 
 
-def _chunks(d: int) -> list[Ints]:
-    return [np.arange(low, min(low + CHUNK, d)) for low in range(0, d, CHUNK)]
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ManyModel:
+    """A model that many data sets share: its rows, what is asked, and how.
+
+    Parameters
+    ----------
+    layout, structure : rows and random effects
+    direction : (p,) float, the contrast
+    n_persons : whom rows that are cells stand for; 0 where rows stand for themselves
+    """
+
+    layout: Layout
+    structure: Structure
+    direction: Floats
+    n_persons: int
+    by: Criterion
+    df: Df
+    unit: str
+
+    @classmethod
+    def of(
+        cls,
+        columns: Mapping[str, ArrayLike],
+        n: int,
+        *,
+        contrast: Mapping[str, float] | str,
+        clusters: Labels,
+        unit: str,
+        random: Random = "nested",
+        periods: Labels | None = None,
+        persons: Labels | None = None,
+        treated: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+        sizes: ArrayLike | None = None,
+        by: Criterion = "REML",
+        df: Df = "Kenward-Roger",
+    ) -> ManyModel:
+        """The model of ``n`` rows; parameters and refusals as in ``many_mixed_models``."""
+        if by == "ML" and df != "normal":
+            raise EstimateError(
+                f"{df} is defined for REML. Fit by REML, or ask for df='normal'.",
+                {"by": by, "df": df},
+                da=f"{df} er defineret for REML. Brug REML, eller bed om df='normal'.",
+            )
+        names, x = fixed_effects(columns, n)
+        size = None if sizes is None else persons_of(sizes, weights, n)
+        effects = RandomEffects.of(random, clusters, periods=periods, persons=persons, treated=treated, sizes=size)
+        w = np.asarray(np.ones(n) if weights is None else weights, np.float64) if size is None else size
+        check_rows(np.zeros(n), x, effects.cluster, w)
+        check_rank(x, names)
+        return cls(
+            layout=Layout(x=x, z=effects.z, cluster=effects.cluster, weights=w), structure=effects.structure,
+            direction=_direction(contrast, names), n_persons=0 if size is None else int(size.sum()), by=by, df=df,
+            unit=unit,
+        )  # fmt: skip
+
+    def fits(self, outcomes: Floats, within: ArrayLike | None = None) -> ManyFits:
+        """Of outcomes (d, n), with the squares (d,) about them where rows are cells."""
+        sums = self.layout.sums(outcomes)
+        if self.n_persons:
+            sums = sums.of_persons(self.n_persons, check_within(within, (len(outcomes),)))
+        return self.of_sums(sums)
+
+    def of_sums(self, sums: Sums) -> ManyFits:
+        """Of data sets that are known by their sums alone."""
+        _check_varying(sums)
+        whole = Patterned.of_sums(sums, self.structure) or Clustered(sums, self.structure)
+        parts = [_fitted(whole.of(sets), self.direction, by=self.by, df=self.df) for sets in _chunks(whole)]
+        return _joined(parts, whole, self.unit)
+
+
+def joined(parts: Sequence[ManyFits]) -> ManyFits:
+    """The fits of several calls on one design, one after the other."""
+    first = parts[0]
+    plain = {name: np.concatenate([getattr(part, name) for part in parts]) for name in CORE}
+    return ManyFits(
+        **plain, unit=first.unit,
+        components={name: np.concatenate([part.components[name] for part in parts]) for name in first.components},
+        singular={name: np.concatenate([part.singular[name] for part in parts]) for name in first.singular},
+    )  # fmt: skip
+
+
+def _chunks(whole: Patterned | Clustered) -> list[Ints]:
+    d, size = whole.sums.n_sets, PATTERNED if isinstance(whole, Patterned) else CHUNK
+    return [np.arange(low, min(low + size, d)) for low in range(0, d, size)]
 
 
 def _direction(contrast: Mapping[str, float] | str, names: tuple[str, ...]) -> Floats:
@@ -207,6 +277,10 @@ def _small_sample(inference: Inference, profile: Profile, direction: Floats, df:
 def _plain(
     likelihood: Patterned | Clustered, ratios: Floats, direction: Floats, by: Criterion
 ) -> tuple[Floats, Floats, Floats]:
+    if isinstance(likelihood, Patterned) and likelihood.alone:
+        value, variance, squares = likelihood.solved(ratios, direction)
+        s2 = squares / (likelihood.sums.n_rows - (len(direction) if by == "REML" else 0))
+        return value, np.sqrt(s2 * variance), s2
     t0 = likelihood.level(ratios)[1]
     p = t0.shape[-1] - 1
     both = np.stack([t0[:, :p, p], np.broadcast_to(direction, (len(t0), p))], axis=2)
@@ -243,4 +317,4 @@ def _joined(parts: list[_Part], whole: Patterned | Clustered, unit: str) -> Many
     )  # fmt: skip
 
 
-__all__ = ["ManyFits", "many_mixed_models"]
+__all__ = ["ManyFits", "ManyModel", "joined", "many_mixed_models"]

@@ -71,6 +71,30 @@ class Patterned:
         s = self.sums
         return np.log(v) @ self.count - s.log_weights, bordered(s.xx, s.xy, s.yy) - self._weighted(mu / v)
 
+    @property
+    def alone(self) -> bool:
+        """One pattern: X'V^-1X has the same eigenvectors at every ratio."""
+        return len(self.m) == 1
+
+    def solved(self, ratios: Floats, direction: Floats) -> tuple[Floats, Floats, Floats]:
+        """A contrast's value, its variance in units of s2 and r'V^-1r, (d,) each, where there is one pattern.
+
+        X'V^-1X = X'WX - f B with f = mu / (1 + m mu) and B the pattern's product: in the basis T where X'WX is the identity
+        and B is diagonal, nothing has to be solved.
+        """
+        s = self.sums
+        root = np.linalg.inv(np.linalg.cholesky(s.xx))
+        share, turn = np.linalg.eigh(root @ self.xx[0] @ root.T)
+        basis = root.T @ turn
+        mu = ratios @ self.loads[0]
+        f = mu / (1 + self.m[0] * mu)
+        seen = (s.xy - f[:, None] * self.xy[:, 0]) @ basis
+        along = basis.T @ direction
+        inverse = 1 / (1 - f[:, None] * share)
+        weighted = seen * inverse
+        squares = s.yy - f * self.yy[:, 0] - np.einsum("dp,dp->d", seen, weighted)
+        return weighted @ along, inverse @ along**2, squares
+
     def pieces(self, ratios: Floats) -> Pieces:
         """All pieces at ratios (d, k)."""
         log_det, t0 = self.level(ratios)

@@ -23,12 +23,16 @@ STEPS: Final = 60
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Spectrum:
-    """Criterion of one ratio: squares (d, e) over eigenvalues (e,), y'Sy (d,), and the eigenvalues in the logarithms."""
+    """Criterion of one ratio: squares (d, e) over eigenvalues (e,), y'Sy (d,), and the eigenvalues in the logarithms.
+
+    Equal eigenvalues are one, with their squares added up and their number in ``counts``: a balanced design has a few.
+    """
 
     squares: Floats
     rest: Floats
     delta: Floats
     logs: Floats
+    counts: Floats
     free: int
 
     @classmethod
@@ -40,25 +44,41 @@ class Spectrum:
         delta, q = np.linalg.eigh(np.diag(sizes) - a @ inverse @ a.T)
         delta = np.maximum(delta, 0)
         h = (sums.b[:, :, 0] - start @ a.T) @ q
+        first, members = _distinct(delta)
         logs, free = (delta, sums.n_rows - len(inverse)) if by == "REML" else (sizes, sums.n_rows)
-        return cls(squares=h**2, rest=sums.yy - (start * sums.xy).sum(axis=1), delta=delta, logs=logs, free=free)
+        some, among = _distinct(logs)
+        return cls(
+            squares=h**2 @ members, rest=sums.yy - np.einsum("dp,dp->d", start, sums.xy), delta=delta[first],
+            logs=logs[some], counts=among.sum(axis=0), free=free,
+        )  # fmt: skip
 
     def heights(self, grid: Floats) -> Floats:
         """(d, g) the criterion on a shared grid."""
         left = self.rest[:, None] - self.squares @ (grid / (1 + self.delta[:, None] * grid))
-        return np.asarray(np.log1p(self.logs[:, None] * grid).sum(axis=0) + self.free * np.log(left), np.float64)
+        return np.asarray(self.counts @ np.log1p(self.logs[:, None] * grid) + self.free * np.log(left), np.float64)
 
     def slopes(self, ratio: Floats, sets: Ints) -> tuple[Floats, Floats]:
         """First and second derivative of the criterion at one ratio (d,) per data set."""
         one = 1 / (1 + ratio[:, None] * self.delta)
         squares = self.squares[sets] * one
-        left = self.rest[sets] - ratio * squares.sum(axis=1)
+        left = self.rest[sets] - ratio * np.einsum("de->d", squares)
         squares *= one
-        first = squares.sum(axis=1) / left
+        first = np.einsum("de->d", squares) / left
         second = 2 * np.einsum("de,de,e->d", squares, one, self.delta) / left
         share = self.logs / (1 + ratio[:, None] * self.logs)
-        log1, log2 = share.sum(axis=1), -np.einsum("de,de->d", share, share)
+        log1, log2 = share @ self.counts, -(share**2 @ self.counts)
         return log1 - self.free * first, log2 + self.free * (second - first**2)
+
+
+def _distinct(values: Floats) -> tuple[Ints, Floats]:
+    """Places (e,) of distinct values above 0, and which are equal to each (n, e) as 0 and 1; equal up to rounding."""
+    order = np.argsort(values)
+    apart = np.diff(values[order], prepend=-1.0) > 1e-11 * float(values.max())
+    group = np.empty(len(values), np.intp)
+    group[order] = np.cumsum(apart) - 1
+    first = order[apart]
+    some = values[first] > 1e-11 * float(values.max())
+    return first[some], np.asarray(group[:, None] == np.flatnonzero(some), np.float64)
 
 
 def one_ratio(sums: Sums, *, by: Criterion) -> Floats:
