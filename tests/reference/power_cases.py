@@ -189,7 +189,7 @@ def check_exposure(expected: list[Json], allowed: Json) -> None:
         assert found == pytest.approx(row["swPwr_H_equal"], **near)
 
 
-# swCRTdesign 4.0, help("swPwr"): 24 clusters in 4 sequences, n = 120, mu0 = 0.05, mu1 = 0.035, tau = 0.01
+# swCRTdesign 4.0, the examples of help("swPwr"): 24 clusters in 4 sequences, n = 120, mu0 = 0.05, mu1 = 0.035, tau = 0.01
 SWCRTDESIGN = {
     "Ex1_RIO_std": {},
     "Ex2_extended": {"after": 4},  # extra.trt.time = 3

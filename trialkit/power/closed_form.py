@@ -97,7 +97,7 @@ def effect_variance(
 
     References
     ----------
-    Hussey & Hughes (2007), doi:10.1016/j.cct.2006.05.007, equation 7; Hooper et al. (2016), doi:10.1002/sim.7028;
+    Hussey & Hughes (2007), doi:10.1016/j.cct.2006.05.007; Hooper et al. (2016), doi:10.1002/sim.7028;
     exposure times: Kenny et al. (2022), doi:10.1002/sim.9511, and Maleyeff et al. (2023), doi:10.1111/biom.13803.
     """
     rows, counts = layout.patterns()

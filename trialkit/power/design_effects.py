@@ -29,7 +29,7 @@ def mean_correlation(size: float, correlation: Correlation) -> float:
 
     References
     ----------
-    Hooper et al. (2016), doi:10.1002/sim.7028, equation 5, after Teerenstra et al. (2012), doi:10.1002/sim.5352.
+    Hooper et al. (2016), doi:10.1002/sim.7028, after Teerenstra et al. (2012), doi:10.1002/sim.5352.
     """
     icc = correlation.icc
     lasting = size * icc * correlation.cac + (1 - icc) * correlation.iac
@@ -53,7 +53,7 @@ def repeated(sequences: int, r: float) -> float:
 
     References
     ----------
-    Hooper et al. (2016), doi:10.1002/sim.7028, table II.
+    Hooper et al. (2016), doi:10.1002/sim.7028.
     """
     s = sequences
     return 3 * s * (1 - r) * (1 + s * r) / ((s**2 - 1) * (2 + s * r))

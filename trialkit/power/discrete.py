@@ -84,7 +84,7 @@ def marginal_variance(
 
     References
     ----------
-    Li, Turner & Preisser (2018), doi:10.1111/biom.12918, equation 4.
+    Li, Turner & Preisser (2018), doi:10.1111/biom.12918.
     """
     mean = _means(layout, control, size, link, family)
     spread = np.sqrt(scale * _spread(mean, family)) / slope(mean, link)

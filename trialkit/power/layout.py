@@ -100,7 +100,7 @@ class Layout:
 
         References
         ----------
-        Grantham et al. (2024), doi:10.1093/biostatistics/kxad020.
+        Grantham et al. (2024), doi:10.1177/09622802231202364.
         """
         place = np.arange(self.exposure.shape[1])
         gap = self.first[:, None] - place  # periods until the start
