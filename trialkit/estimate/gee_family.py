@@ -20,7 +20,7 @@ LINKS: Final[dict[str, tuple[Link, ...]]] = {
     "poisson": ("log",),
 }
 INSIDE: Final = 1e-10  # how near 0 or 1 a fitted probability may come
-RUNAWAY: Final = {"logit": 20.0, "log": 25.0}  # predictors beyond: odds of 5e8 to 1, expected counts of 1e-11
+RUNAWAY: Final = 20.0  # a logarithm beyond: odds of 5e8 to 1, an expected count of 2e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ class Family:
         """Where the predictor is on its way to infinity, since no outcome holds it back."""
         if self.link == "identity":
             return np.zeros(eta.shape, bool)
-        return np.asarray((np.abs(eta) if self.link == "logit" else -eta) > RUNAWAY[self.link])
+        return np.asarray((np.abs(eta) if self.link == "logit" else -eta) > RUNAWAY)
 
     def constant(self, mean: Floats) -> Floats:
         """The predictor that fits a share or a mean, drawn a little inside where it is at the edge."""

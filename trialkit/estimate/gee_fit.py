@@ -23,6 +23,7 @@ from trialkit.estimate.gee_working import Flags, Point, Working
 ITERATIONS: Final = 300
 HALFWAY_FROM: Final = 60  # rounds: correlations that jump to and fro go half the way from here
 SETTLED: Final = 1e-2  # of a standard error: from here correlations follow the residuals
+MOVING: Final = 0.1  # of a logarithm
 STILL: Final = 1e-10  # of a standard error, and of a correlation: nothing moves any more
 SINGULAR: Final = 1e-11  # smallest eigenvalue of the information, its diagonal scaled to 1
 HALVINGS: Final = 40
@@ -113,7 +114,7 @@ class _Search:
         self.beta[live] += share[:, None] * step
         self.iterations[live] += 1
         still = self.settled[live] & (size < STILL) & (moved < STILL) & (share == 1)
-        self.settled[live] |= (size < SETTLED) & (share == 1)
+        self.settled[live] |= (size < SETTLED) & (share == 1) & ~self._running(step)
         self.status[live[still]] = Status.DONE
         self.status[live[singular]] = Status.SINGULAR
         self.status[live[(share == 0) | (singular & (self.share[live] < 1))]] = Status.OUTSIDE
@@ -137,6 +138,13 @@ class _Search:
 
     def _eta(self, beta: Floats) -> Floats:
         return np.asarray(np.einsum("ckp,dp->dck", self.grid.x, beta) + self.grid.offset, np.float64)
+
+    def _running(self, step: Floats) -> Flags:
+        """(d,) whether a logarithm still moves: where outcomes are all alike it never stops, however small its error."""
+        if self.family.link == "identity":
+            return np.zeros(len(step), bool)
+        moves = np.abs(np.einsum("ckp,dp->dck", self.grid.x, step)) * (self.grid.n > 0)
+        return np.asarray(moves.max(axis=(1, 2)) > MOVING)
 
     def _inside(self, live: Ints, step: Floats) -> Floats:
         """(d,) the largest of 1, 1/2, 1/4 ... of a step that keeps every mean in its range; 0: none does."""
