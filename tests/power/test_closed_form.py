@@ -199,7 +199,7 @@ def test_a_transition_period_counts_as_exposure():
 
 
 def test_hussey_and_hughes_formula_is_the_same_number():
-    """The closed formula of Hussey & Hughes (2007), doi:10.1016/j.cct.2006.05.007, written out for 24 clusters, 5 periods, ICC 0.05, 20 people."""
+    """Hussey & Hughes (2007), doi:10.1016/j.cct.2006.05.007, written out for 24 clusters, 5 periods, ICC 0.05."""
     x = Layout.stepped([6, 6, 6, 6], sizes=20).treated
     n, t = x.shape
     u, w, v = x.sum(), (x.sum(axis=0) ** 2).sum(), (x.sum(axis=1) ** 2).sum()

@@ -19,7 +19,7 @@ from trialkit.power.analytic import Pair, Precision
 from trialkit.power.components import Components
 from trialkit.power.information import contrast, contrast_variance, exposure_times, information, inseparable
 from trialkit.power.layout import Layout, per_label
-from trialkit.power.possible import possible
+from trialkit.power.possible import Possible, possible
 from trialkit.power.wald import Tail, power_by_normal, power_by_t
 
 if TYPE_CHECKING:
@@ -198,17 +198,18 @@ def design_precision(
     Precision
         df: clusters - 2; ``unseen`` is the share of allocations that cannot tell the effect apart from the periods.
     """
-    n = len(design.items)
-    people = Layout.of(np.zeros((n, periods)), sizes).sizes
+    people = Layout.of(np.zeros((len(design.items), periods)), sizes).sizes
     layouts = per_label(design.label_names, starts, periods=periods, sizes=people, transition=transition, around=around)
-    times = (
-        tuple(sorted({time for layout in layouts for time in exposure_times(layout)})) if effect == "exposure" else ()
-    )
-    each = np.stack(
-        [information(layout, _one(components), times=times) for layout in layouts], axis=1
-    )  # (n, labels, p, p)
+    by_time = effect == "exposure"
+    times = tuple(sorted({time for layout in layouts for time in exposure_times(layout)})) if by_time else ()
+    each = np.stack([information(layout, _one(components), times=times) for layout in layouts], axis=1)
     listed = possible(design, total=design.count(rng=rng).total, rng=rng)
     variance = _over_allocations(each, np.asarray(listed.codes, np.intp), contrast(times, weights))
+    return _averaged(listed, variance, df=float((people > 0).any(axis=1).sum() - 2))
+
+
+def _averaged(listed: Possible, variance: Floats, *, df: float) -> Precision:
+    """The variance under each allocation (infinite where it tells nothing), averaged over those that tell the effect."""
     seen = np.isfinite(variance)
     if not seen.any():
         raise inseparable()
@@ -216,7 +217,7 @@ def design_precision(
     mean = listed.mean(kept) / listed.mean(seen)
     return Precision(
         std_error=sqrt(mean),
-        df=float(sum(bool(row.any()) for row in people > 0) - 2),
+        df=df,
         n_allocations=len(listed),
         mc_error=listed.mc_error(kept) / (2 * sqrt(mean)),
         unseen=listed.mean(~seen),
