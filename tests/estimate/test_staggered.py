@@ -353,6 +353,10 @@ def test_a_placebo_sees_nothing_of_what_comes_after_the_first_start() -> None:
     assert min(p) < 0.1
     gap = y[codes == 0, 1].mean() - y[codes > 0, 1].mean() - (y[codes == 0, 0].mean() - y[codes > 0, 0].mean())
     assert found.estimate.estimate == pytest.approx(gap, rel=1e-9)  # period 2 against period 1, as if started in 2
+    weigh = np.array([1.0, 2, 3, 4, 5, 6])
+    sized = placebo_by_lot(design, codes, y, STARTS, unit="1", sizes=weigh, method="callaway_santanna")
+    own, rest = (np.average(y[here][:, :2], axis=0, weights=weigh[here]) for here in (codes == 0, codes > 0))
+    assert sized.estimate.estimate == pytest.approx((own - rest)[1] - (own - rest)[0], rel=1e-9)
     with pytest.raises(EstimateError, match="before"):
         placebo_by_lot(design, codes, y, STARTS, unit="1", lead=3)
 

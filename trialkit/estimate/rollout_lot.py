@@ -169,6 +169,7 @@ def placebo_by_lot(
     lead: int = 1,
     method: Method = "efficient",
     per: str = "cluster",
+    sizes: ArrayLike | None = None,
     level: float = 0.95,
     most: int | None = None,
     draws: int = 0,
@@ -183,7 +184,7 @@ def placebo_by_lot(
     ----------
     lead : int
         How many periods earlier; cohorts that even so would start later count as waiting.
-    design, drawn, outcome, starts, method, per, level, most, draws, rng : as in `staggered_by_lot`
+    design, drawn, outcome, starts, method, per, sizes, level, most, draws, rng : as in `staggered_by_lot`
 
     Raises
     ------
@@ -199,7 +200,7 @@ def placebo_by_lot(
     earlier = [float(times[k - lead]) if k - lead < before else None for k in first.tolist()]
     return staggered_by_lot(
         design, lot.codes, y[:, :before], dict(zip(design.label_names, earlier, strict=True)), unit=unit,
-        periods=times[:before], method=method, per=per, test=True, level=level, most=most, draws=draws, rng=rng,
+        periods=times[:before], method=method, per=per, sizes=sizes, test=True, level=level, most=most, draws=draws, rng=rng,
         term=f"placebo, as if {lead} periods earlier",
     )  # fmt: skip
 
