@@ -97,7 +97,7 @@ class Family:
         """The predictor that fits a share or a mean, drawn a little inside where it is at the edge."""
         if self.name == "binomial":
             return self.predictor(np.clip(mean, 1e-3, 1 - 1e-3))
-        return self.predictor(np.maximum(mean, 1e-3)) if self.name == "poisson" else mean
+        return self.predictor(np.where(mean > 0, mean, 1e-3)) if self.name == "poisson" else mean
 
     def scale_of(self, unit: str) -> str:
         """The unit of coefficients: the outcome's own, or that of logarithms."""
