@@ -15,9 +15,11 @@ from tests.estimate.test_registered import trial
 from trialkit.design import stepped_wedge as waves
 from trialkit.design.assignment import Assignment
 from trialkit.errors import EstimateError
+from trialkit.estimate.gee_wedge import gee_wedge
+from trialkit.estimate.glmm_wedge import stepped_wedge_counts
 from trialkit.estimate.registered import periods_of
 from trialkit.estimate.wedge import stepped_wedge
-from trialkit.estimate.wedge_panel import PanelWedge, starts_of, wedge_of_panel
+from trialkit.estimate.wedge_panel import PanelWedge, panel_cells, starts_of, wedge_of_panel
 from trialkit.estimate.within_months import LEFT_OUT, Calendar, states
 from trialkit.panel import Panel
 
@@ -92,9 +94,9 @@ def test_windows_and_marked_cells_are_left_out_as_the_design_has_them(seed, wind
     )  # fmt: skip
     same(found, of_persons(panel, FIRST, leave=leave, random="cluster"))
     marked = usable & marks & (not kept)
-    assert set(found.interrupted) == {(IDS[u], PERIODS[t]) for u, t in np.argwhere(marked)}
-    assert set(found.left_out) == {(IDS[u], PERIODS[t]) for u, t in np.argwhere(usable & crossing & ~marked)}
-    assert ((found.exposure == -1) == ~(usable & ~crossing & ~marked)).all()
+    assert set(found.cells.interrupted) == {(IDS[u], PERIODS[t]) for u, t in np.argwhere(marked)}
+    assert set(found.cells.left_out) == {(IDS[u], PERIODS[t]) for u, t in np.argwhere(usable & crossing & ~marked)}
+    assert ((found.cells.table == -1) == ~(usable & ~crossing & ~marked)).all()
 
 
 def test_exposure_is_counted_by_the_calendar_whatever_the_panel_lacks():
@@ -102,19 +104,19 @@ def test_exposure_is_counted_by_the_calendar_whatever_the_panel_lacks():
     whole = wedge_of_panel(DESIGN, DRAWN, made_up(), {**STARTS, "second": date(2012, 3, 15)})
     some = wedge_of_panel(DESIGN, DRAWN, made_up().only(kept), {**STARTS, "second": date(2012, 3, 15)})
     columns = [PERIODS.index(period) for period in kept]
-    assert (some.exposure == whole.exposure[:, columns]).all()
-    assert whole.exposure[0].tolist() == [0, 1, 2, 3, 4, 5, 6]  # first: 1 February
-    assert whole.exposure[3].tolist() == [0, 0, -1, 1, 2, 3, 4]  # second: the month of 15 March belongs to neither
-    assert ("u3", "2012-03") in whole.left_out
+    assert (some.cells.table == whole.cells.table[:, columns]).all()
+    assert whole.cells.table[0].tolist() == [0, 1, 2, 3, 4, 5, 6]  # first: 1 February
+    assert whole.cells.table[3].tolist() == [0, 0, -1, 1, 2, 3, 4]  # second: the month of 15 March belongs to neither
+    assert ("u3", "2012-03") in whole.cells.left_out
 
 
 def test_quarters_and_labels_that_never_start():
     quarters = ("2012q1", "2012q2", "2012q3", "2012q4", "2013q1")
     starts = {"first": date(2012, 4, 1), "second": date(2012, 8, 1), "third": None}
     found = wedge_of_panel(DESIGN, DRAWN, made_up(periods=quarters), starts, random="cluster")
-    assert found.exposure[0].tolist() == [0, 1, 2, 3, 4]
-    assert found.exposure[7].tolist() == [0, 0, -1, 1, 2]
-    assert found.exposure[1].tolist() == [0, 0, 0, 0, 0]
+    assert found.cells.table[0].tolist() == [0, 1, 2, 3, 4]
+    assert found.cells.table[7].tolist() == [0, 0, -1, 1, 2]
+    assert found.cells.table[1].tolist() == [0, 0, 0, 0, 0]
 
 
 def test_measurements_are_cells_by_weight_or_persons_by_their_variance():
@@ -176,9 +178,25 @@ def test_a_protocol_s_own_waves_are_the_starts():
     panel = made_up(2, units=units, periods=periods_of(protocol))
     found = wedge_of_panel(design, Assignment(units=design.units, labels=labels), panel, starts, window_days=90)
     assert isinstance(found, PanelWedge)
-    assert found.units == design.units.ids
+    assert found.cells.units == design.units.ids
     assert "7 clusters are few" in found.notes[0]
-    assert found.left_out
+    assert found.cells.left_out
+
+
+def test_other_models_take_the_same_cells():
+    """Estimating equations and the likelihood of events on the panel's cells are those on its persons."""
+    panel = made_up(5)
+    cells = panel_cells(DESIGN, DRAWN, panel, STARTS)
+    rows = {"clusters": cells.clusters, "periods": cells.periods, "exposure": cells.exposure, "sizes": cells.sizes}
+    each = np.repeat(np.arange(len(cells.sizes)), cells.sizes.astype(int))
+    first = np.cumsum(cells.sizes) - cells.sizes
+    y = (np.arange(len(each)) - first[each] < cells.numerator[each]).astype(float)
+    single = {name: values[each] for name, values in rows.items() if name != "sizes"}
+    for model, more in ((gee_wedge, {"unit": "share"}), (stepped_wedge_counts, {"random": "cluster"})):
+        one = model(cells.numerator, family="binomial", **rows, **more).effect()
+        other = model(y, family="binomial", **single, **more).effect()
+        assert one.estimate == pytest.approx(other.estimate, rel=1e-5)
+        assert one.conf_low == pytest.approx(other.conf_low, rel=1e-4, abs=1e-4)
 
 
 @pytest.mark.parametrize(

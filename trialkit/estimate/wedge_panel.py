@@ -35,26 +35,45 @@ FEW: Final = 12  # clusters up to which the test through the lot is the answer a
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class PanelWedge:
-    """A panel's stepped wedge, fitted.
+class PanelCells:
+    """The cells of a panel that a wedge is fitted on, as any model of rows takes them.
 
     Parameters
     ----------
-    wedge : the model
-    units, periods : of the cells, in the design's and the panel's order
-    exposure : (n, t) int
-        Periods since the unit's start, 1 in its first whole one; 0 before it; -1 where the cell was not used.
+    numerator, sizes : (cells,) float
+        As the panel has them; their ratio is the cell's mean.
+    clusters : (cells,) what was drawn
+    periods : (cells,) int
+        Places of the panel's periods.
+    exposure : (cells,) int
+        Periods since the unit's start, 1 in its first whole one; 0 before it.
+    table : (n, t) int
+        The same by unit and period; -1 where the cell was not used.
+    units, labels : of the table's rows and columns
     left_out : (unit, period) cells with an outcome whose windows cross the unit's own start
     interrupted : (unit, period) cells left out as marked
-    notes : what a reader must know beside the numbers, those of the model among them
+    unit : what one step of a mean means
     """
 
-    wedge: Wedge
-    units: tuple[str, ...]
-    periods: tuple[str, ...]
+    numerator: Floats
+    sizes: Floats
+    clusters: NDArray[np.str_]
+    periods: NDArray[np.intp]
     exposure: Ints
+    table: Ints
+    units: tuple[str, ...]
+    labels: tuple[str, ...]
     left_out: tuple[tuple[str, str], ...]
     interrupted: tuple[tuple[str, str], ...]
+    unit: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PanelWedge:
+    """A panel's stepped wedge, fitted: the model, its cells, and what a reader must know beside the numbers."""
+
+    wedge: Wedge
+    cells: PanelCells
     notes: tuple[str, ...]
 
     def effect(self, *, df: Df = "Kenward-Roger", level: float = 0.95) -> Estimate:
@@ -66,6 +85,52 @@ def starts_of(protocol: Protocol, design: Design) -> dict[str, date | None]:
     """When each label of the design starts, by the protocol's waves; a label that is no wave never does."""
     dates = {wave.id: wave.start for wave in protocol.waves}
     return {name: dates.get(name) for name in design.label_names}
+
+
+def panel_cells(
+    design: Design,
+    drawn: Assignment | Sequence[str] | Codes,
+    panel: Panel,
+    starts: Mapping[str, date | None],
+    *,
+    window_days: int = 0,
+    interruptions: bool = True,
+) -> PanelCells:
+    """The cells of what the lot decided about, with their exposure by the lot and the calendar.
+
+    Parameters
+    ----------
+    design, drawn : what was drawn from, and what the lot gave; units fixed beforehand are not compared
+    panel : at least the design's units, by month, quarter or year; other units (pilots) are not compared
+    starts : date of each label, None for one that never starts (`starts_of` reads them from the protocol)
+    window_days : int
+        How long an outcome may take; cells whose windows cross the unit's own start are left out and listed
+        (`trialkit.estimate.within_months.states`).
+    interruptions : whether marked cells are used
+
+    Raises
+    ------
+    EstimateError
+        A label without a start, a drawn unit the panel lacks, periods of different lengths, or no period in which some
+        had started and some waited.
+    """
+    lot = Drawn.of(design, drawn)
+    place = _rows_of(design, panel)
+    labels = lot.codes[design.item_of_unit]
+    exposure, crossing = _exposures(panel.periods, [_start(starts, name) for name in design.label_names], window_days)
+    time, cross = exposure[labels], crossing[labels]
+    seen = (panel.observed & (panel.denominator > 0))[place] & lot.free[design.item_of_unit][:, None]
+    marked = seen & panel.interrupted[place] & (not interruptions)
+    used = seen & ~cross & ~marked
+    _check_both(time, used)
+    clusters, ids = np.asarray(design.items)[design.item_of_unit], tuple(panel.units[k] for k in place)
+    return PanelCells(
+        numerator=panel.numerator[place][used], sizes=panel.denominator[place][used],
+        clusters=np.repeat(clusters, used.sum(axis=1)), periods=np.nonzero(used)[1], exposure=time[used],
+        table=np.where(used, time, NOT_USED), units=ids, labels=panel.periods,
+        left_out=_named(seen & cross & ~marked, ids, panel.periods), interrupted=_named(marked, ids, panel.periods),
+        unit=panel.unit,
+    )  # fmt: skip
 
 
 def wedge_of_panel(
@@ -86,9 +151,7 @@ def wedge_of_panel(
 
     Parameters
     ----------
-    design, drawn : what was drawn from, and what the lot gave; units fixed beforehand are not compared
-    panel : at least the design's units, by month, quarter or year; other units (pilots) are not compared
-    starts : date of each label, None for one that never starts (`starts_of` reads them from the protocol)
+    design, drawn, panel, starts, window_days, interruptions : as in `panel_cells`
     effect, random, by : as in `stepped_wedge`; the clusters are what was drawn
     rows : ``persons`` or ``cells``
         A share's numerator and denominator say everything of its persons: their 0s and 1s are fitted, exactly, from the
@@ -97,47 +160,22 @@ def wedge_of_panel(
         then, so that ``random`` must be ``cluster`` or a random treatment effect.
     within : float > 0, optional
         Variance of one person about the cell's mean, in ``panel.unit`` squared, for measurements.
-    window_days : int
-        How long an outcome may take; cells whose windows cross the unit's own start are left out and listed.
-    interruptions : whether marked cells are used
-
-    Returns
-    -------
-    PanelWedge
 
     Raises
     ------
     EstimateError
-        A label without a start, a drawn unit the panel lacks, numerators that are no counts of persons, periods of
-        different lengths, nobody who started or nobody who waited, or what `stepped_wedge` refuses.
+        As `panel_cells` and `stepped_wedge`; numerators that are no counts of persons.
 
     References
     ----------
-    The windows are those of `trialkit.estimate.within_months.states`; the model Hooper et al. (2016),
-    doi:10.1002/sim.7028.
+    Hooper et al. (2016), doi:10.1002/sim.7028.
     """
-    lot = Drawn.of(design, drawn)
-    place = _rows_of(design, panel)
-    labels = lot.codes[design.item_of_unit]
-    exposure, crossing = _exposures(panel.periods, [_start(starts, name) for name in design.label_names], window_days)
-    time, cross = exposure[labels], crossing[labels]
-    seen = (panel.observed & (panel.denominator > 0))[place] & lot.free[design.item_of_unit][:, None]
-    marked = seen & panel.interrupted[place] & (not interruptions)
-    used = seen & ~cross & ~marked
-    _check_both(time, used)
-    top, size = panel.numerator[place][used], panel.denominator[place][used]
-    clusters = np.asarray(design.items)[design.item_of_unit]
+    cells = panel_cells(design, drawn, panel, starts, window_days=window_days, interruptions=interruptions)
     wedge = stepped_wedge(
-        top / size, clusters=np.repeat(clusters, used.sum(axis=1)),
-        periods=np.broadcast_to(np.arange(len(panel.periods)), used.shape)[used], exposure=time[used], unit=panel.unit,
-        effect=effect, random=random, by=by, **_persons(top, size, rows, within),
+        cells.numerator / cells.sizes, clusters=cells.clusters, periods=cells.periods, exposure=cells.exposure,
+        unit=cells.unit, effect=effect, random=random, by=by, **_persons(cells.numerator, cells.sizes, rows, within),
     )  # fmt: skip
-    ids = tuple(panel.units[k] for k in place)
-    return PanelWedge(
-        wedge=wedge, units=ids, periods=panel.periods, exposure=np.where(used, time, NOT_USED),
-        left_out=_named(seen & cross & ~marked, ids, panel.periods), interrupted=_named(marked, ids, panel.periods),
-        notes=(*_few(len(wedge.fit.clusters)), *wedge.fit.notes),
-    )  # fmt: skip
+    return PanelWedge(wedge=wedge, cells=cells, notes=(*_few(len(wedge.fit.clusters)), *wedge.fit.notes))
 
 
 def _rows_of(design: Design, panel: Panel) -> list[int]:
@@ -241,4 +279,4 @@ def _few(n_clusters: int) -> tuple[str, ...]:
     )
 
 
-__all__ = ["PanelWedge", "starts_of", "wedge_of_panel"]
+__all__ = ["PanelCells", "PanelWedge", "panel_cells", "starts_of", "wedge_of_panel"]
