@@ -1,5 +1,6 @@
 """Findings without a folder: a shipped trial, drawn by a published seed, with outcomes that a test makes up."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,8 @@ from trialkit.design.compile import build
 from trialkit.draw.announce import prepare
 from trialkit.draw.official import official
 from trialkit.draw.sources import announce
+from trialkit.estimate.beside import Beside, beside
+from trialkit.estimate.neighbours import Map
 from trialkit.estimate.registered import chance_of, registered
 from trialkit.panel import Panel
 from trialkit.population import population
@@ -40,9 +43,12 @@ def drawn(name):
 
 def findings(
     name="copenhagen_2012_rollout", *, periods=MONTHS, share=0.06, effect=0.0, people=60, seed=1, snapshot="ab" * 32,
-    protocol=None, counts=None, **marks,
+    protocol=None, counts=None, others=None, **marks,
 ):  # fmt: skip
-    """An answer on binomial counts; ``counts`` replaces (numerator, denominator), ``marks`` go to the panel."""
+    """An answer on binomial counts; ``counts`` replaces (numerator, denominator), ``marks`` go to the panel.
+
+    ``others``: outcome id -> what its numerators are multiplied by; with them everything beside the answer is answered too.
+    """
     own, document, draw = drawn(name)
     protocol = protocol or own
     pilots = [unit["id"] for unit in document.get("outside", ())]
@@ -58,9 +64,18 @@ def findings(
         top, bottom = counts(top, bottom, units)
     panel = Panel(units=units, periods=periods, numerator=top, denominator=bottom, **{"synthetic": True, **marks})
     answer = registered(protocol, draw.design, draw.assignment, panel, rng=chance_of(digest(draw.record())))
+    found = Beside()
+    if others is not None:
+        people_ = population(protocol, PROTOCOLS / name)
+        panels = {key: replace(panel, numerator=panel.numerator[:, ::-1] * times) for key, times in others.items()}
+        outside = [(pilot.unit.id, pilot.group.arm or "") for pilot in people_.pilots]
+        found = beside(
+            protocol, draw.design, draw.assignment, {protocol.estimand.what: panel, **panels},
+            neighbours=Map.of(protocol, people_.touching, outside), rng=chance_of(digest(draw.record())),
+        )  # fmt: skip
     return Findings(
         protocol=protocol, plan=document, record=draw.record(), answer=answer, panel=panel, as_of=date(2013, 1, 5),
-        snapshot=snapshot, unfinished=np.zeros(top.shape, bool),
+        snapshot=snapshot, unfinished=np.zeros(top.shape, bool), beside=found,
     )  # fmt: skip
 
 

@@ -166,3 +166,37 @@ def test_the_estimate_names_the_three_digests(trial):
     plan = (trial.folder / "plan.json").read_bytes()
     assert found.answer.estimate.digests == tuple(hashlib.sha256(data).hexdigest() for data in (plan, record, manifest))
     assert found.answer.estimate.exploratory is False
+
+
+def test_the_page_shows_what_else_the_demonstration_promised(trial, files):
+    found = trial.estimate()
+    document = json.loads(files["estimate.json"].read_bytes())
+    assert [one["method"] for one in document["beside"]] == [
+        "stepped_wedge_model", "spillover_check", "randomization_test", "randomization_test",
+    ]  # fmt: skip
+    raw = [float(one["p_value"]) for one in document["beside"][:2]]
+    low, high = sorted(raw)
+    stepped = {low: min(2 * low, 1), high: max(2 * low, high)}  # Holm of two, by hand
+    for one, p in zip(document["beside"][:2], raw, strict=True):
+        assert float(one["p_adjusted"]) == pytest.approx(min(stepped[p], 1), abs=1e-8)
+        assert one["digests"] == [found.plan_hash, found.record_hash, found.snapshot]
+    assert [one["not_answered"] for one in document["beside"][2:]] == ["E_NO_RECORDS", "E_NO_RECORDS"]
+    assert float(document["beside"][0]["conf_low"]) <= EFFECT <= float(document["beside"][0]["conf_high"])
+
+
+def test_exposure_to_neighbours_is_that_of_the_published_files(trial, files):
+    """Chances of waiting without a neighbour that has begun, from the record's units and the register's map."""
+    brute = BruteForce(trial.folder, trial.estimate().snapshot)
+    document = json.loads(files["estimate.json"].read_bytes())["spillover"]
+    orders = list(brute.orders())
+    near = {unit: [b if a == unit else a for a, b in document["pairs"] if unit in (a, b)] for unit in brute.units}
+    cells = {(one["unit"], one["period"]): one for one in document["cells"]}
+    for unit in brute.units:
+        for month in brute.months:
+            clean = 0
+            for order in orders:
+                wave = dict(zip(brute.units, order, strict=True))
+                met = [brute.side(wave[other], month) != 0 if other in wave else True for other in near[unit]]
+                clean += brute.side(wave[unit], month) == 0 and not any(met)
+            told = dict(cells[unit, month]["probabilities"])["waiting_clean"]
+            assert float(told) == pytest.approx(clean / len(orders), abs=1e-8)

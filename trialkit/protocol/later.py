@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel
@@ -23,16 +23,25 @@ _LATER: Final = {
     "lottery.only_when": ("lots only when there is a queue", "lodtrækning kun, når der er kø"),
     "capacity.longest_stay_months": ("how long a place is held", "hvor længe en plads er optaget"),
     "estimand.secondary": ("the secondary estimand", "det sekundære effektmål"),
-    "analysis.secondary": ("secondary analyses", "sekundære analyser"),
-    "analysis.model": ("the model beside the primary answer", "modellen ved siden af det primære svar"),
-    "analysis.check": ("the check of the primary answer", "kontrollen af det primære svar"),
-    "analysis.missing": ("what is done with missing outcomes", "håndteringen af manglende udfald"),
-    "analysis.many_outcomes": ("the adjustment for many outcomes", "korrektionen for mange udfald"),
     "analysis.looks": ("early looks at the answer", "tidlige kig på svaret"),
     "analysis.early_report": ("the early report", "den tidlige rapport"),
     "planning.expected": ("expected shares", "forventede andele"),
 }
 
+# What `estimate` answers where a lot decides about units that report together; people who come one by one wait for it.
+_ANALYSIS: Final = {
+    "analysis.secondary": ("secondary analyses", "sekundære analyser"),
+    "analysis.model": ("the model beside the primary answer", "modellen ved siden af det primære svar"),
+    "analysis.check": ("the check of the primary answer", "kontrollen af det primære svar"),
+    "analysis.missing": ("what is done with missing outcomes", "håndteringen af manglende udfald"),
+    "analysis.many_outcomes": ("the adjustment for many outcomes", "korrektionen for mange udfald"),
+}
+
+# Methods that no command computes: each is named where the draft registers it, and listed as not answered in its report.
+_METHODS: Final = {
+    "instrumental_variable": ("the effect for those who started", "effekten for dem, der begyndte"),
+    "multiple_imputation": ("filling in missing outcomes", "udfyldning af manglende udfald"),
+}
 
 # In a rolling lottery `next` is told a code and a stratum only, so whoever enrols must apply these rules.
 _BY_WHOEVER_ENROLS: Final = {
@@ -49,14 +58,27 @@ _BY_WHOEVER_ENROLS: Final = {
 
 def not_yet(protocol: Protocol) -> tuple[tuple[str, str, str], ...]:
     """(field, English, Danish) of each part that is written in ``protocol`` and listed here."""
-    found = [(field, *_LATER[field]) for field in _written(protocol)]
+    alone = protocol.design in ("rolling_lottery", "place_lottery")
+    listed = _LATER | _ANALYSIS if alone else _LATER
+    found = [(field, *listed[field]) for field in _written(protocol, listed)]
+    if not alone:
+        found += [(place, *_METHODS[name]) for place, name in _registered(protocol) if name in _METHODS]
     if protocol.design == "rolling_lottery":
         found += [(field, *said) for field, said in _BY_WHOEVER_ENROLS.items() if getattr(protocol, field)]
     return tuple(found)
 
 
-def _written(protocol: Protocol) -> Iterator[str]:
-    for field in _LATER:
+def _registered(protocol: Protocol) -> Iterator[tuple[str, str]]:
+    """Every method beside the primary one, with its place in the draft."""
+    for path, method in protocol.analysis.methods:
+        if path[1] != "primary":
+            yield f"{path[0]}.{path[1]}.{method.method}", method.method
+    if protocol.analysis.missing is not None and protocol.analysis.missing.method is not None:
+        yield "analysis.missing.method", protocol.analysis.missing.method
+
+
+def _written(protocol: Protocol, listed: Iterable[str]) -> Iterator[str]:
+    for field in listed:
         part: BaseModel | None = protocol
         *above, last = field.split(".")
         for name in above:

@@ -15,6 +15,7 @@ from trialkit.errors import Lang
 from trialkit.estimate.null import extreme
 from trialkit.report import plots
 from trialkit.report.answer import Said
+from trialkit.report.beside import SaidBeside
 from trialkit.report.certificate import masthead
 from trialkit.report.drawn import Drawn
 from trialkit.report.findings import MANY, PILOTS, Findings
@@ -54,7 +55,7 @@ class Table:
 
 def effect(found: Findings, lang: Lang) -> str:
     """One self-contained HTML page for A4 paper and for a screen; same findings, same bytes."""
-    said = Said(found, lang)
+    said, beside = Said(found, lang), SaidBeside(found, lang)
     drawn = Drawn.of(found.record, lang, plan=found.plan)
     head = masthead(drawn, found.plan, None)
     values: dict[str, Any] = {
@@ -74,6 +75,11 @@ def effect(found: Findings, lang: Lang) -> str:
         "curves": _curves(said),
         "table": _table(said),
         "suppression": _suppression(said),
+        "beside": beside,
+        "rows": beside.rows(),
+        "neighbours": beside.neighbours(),
+        "map": beside.map(),
+        "unanswered": beside.unanswered(),
         "plan_hash": found.plan_hash,
         "record_hash": found.record_hash,
         "snapshot": found.snapshot,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Any, Final, Literal
@@ -12,12 +11,14 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from trialkit.canonical import decimal_text, digest, jcs
+from trialkit.canonical import digest, jcs
+from trialkit.estimate.beside import Beside
 from trialkit.estimate.registered import Answer
 from trialkit.estimate.within_months import LEFT_OUT, STARTED, WAITING, Calendar, states
 from trialkit.panel import Panel
 from trialkit.protocol.model import Protocol
 from trialkit.protocol.outcomes import Outcome
+from trialkit.report.document import beside_document, decimal
 from trialkit.report.quarters import Group, Quarters, quarters
 
 Bools = NDArray[np.bool_]
@@ -39,6 +40,7 @@ class Findings:
     plan : ``plan.json``
     record : the draw's record
     answer : what was found
+    beside : what else the plan registers: answers, and reasons where there is none
     panel : the primary outcome of drawn units and pilots, in every period there are data of
     as_of : the day at whose end the data were known so
     snapshot : digest of the frozen data; empty where they are live
@@ -55,6 +57,7 @@ class Findings:
     snapshot: str
     unfinished: Bools
     confirmed: bool = True
+    beside: Beside = field(default_factory=Beside)
 
     @cached_property
     def outcome(self) -> Outcome:
@@ -160,7 +163,7 @@ class Findings:
         """The answer for machines: canonical JSON, numbers as decimal strings, absent where there is none."""
         test, estimate = self.answer.test, self.answer.estimate
         numbers = {
-            name: _number(getattr(estimate, name))
+            name: decimal(getattr(estimate, name))
             for name in ("estimate", "p_value", "smallest_p", "conf_low", "conf_high", "level", "mc_error", "statistic")
         }
         found: dict[str, Any] = {
@@ -178,8 +181,8 @@ class Findings:
             "compared": list(self.compared),
             "dropped": list(test.dropped),
             "left_out": [{"unit": unit, "period": period} for unit, period in test.left_out],
-            "started": _number(self.answer.started.level),
-            "waiting": _number(self.answer.waiting.level),
+            "started": decimal(self.answer.started.level),
+            "waiting": decimal(self.answer.waiting.level),
             "as_of": self.as_of.isoformat(),
             "preliminary": list(self.preliminary),
             "synthetic": self.synthetic,
@@ -189,17 +192,9 @@ class Findings:
             **{name: value for name, value in numbers.items() if value},
             **({"connected": test.connected} if test.connected is not None else {}),
             **({"snapshot": self.snapshot} if self.snapshot else {}),
+            **beside_document(self.beside),
         }
         return jcs(found)
-
-
-def _number(value: float) -> str:
-    """A decimal string to 9 places; an infinite end by name, nothing where there is no number."""
-    if math.isnan(value):
-        return ""
-    if math.isinf(value):
-        return "infinite" if value > 0 else "-infinite"
-    return decimal_text(round(value * 10**9))
 
 
 def spans(periods: Sequence[str]) -> list[tuple[str, str]]:

@@ -20,6 +20,9 @@ from trialkit.protocol.plan import plan_hash
 from trialkit.units import Units
 
 if TYPE_CHECKING:  # the records' database is loaded when it is asked for, not by every step of a draw
+    from trialkit.estimate.neighbours import Map
+    from trialkit.protocol.model import Protocol
+    from trialkit.protocol.outcomes import Outcome
     from trialkit.records.entry import Receipt
     from trialkit.records.snapshot import Snapshot
     from trialkit.records.store import Store
@@ -142,7 +145,8 @@ class Trial(Draws):
         )
 
     def estimate(self, *, snapshot: str = "", live: bool = False, draw: str = "") -> Findings:
-        """The registered answer to the primary question, after checking plan, draw and data.
+        """The registered answer to the primary question and what is registered beside it, after checking plan, draw and
+        data.
 
         Parameters
         ----------
@@ -160,6 +164,7 @@ class Trial(Draws):
         EstimateError
             ``E_NOT_DRAWN``, ``E_NOT_BUILT``: the registered answer cannot be given.
         """
+        from trialkit.estimate.beside import beside
         from trialkit.estimate.registered import chance_of, check_built, registered
         from trialkit.report.findings import Findings
 
@@ -172,22 +177,43 @@ class Trial(Draws):
         if not live:
             frozen = self.snapshot(snapshot)
             _check_of(frozen, hashes)
-        seen = self.panel(protocol.estimand.what, snapshot=None if live else frozen.digest, pilots=True)
+        name = None if live else frozen.digest
+        seen = self.panel(protocol.estimand.what, snapshot=name, pilots=True)
         digests = (*hashes, *(() if live else (frozen.digest,)))
-        answer = registered(
-            protocol, drawn.design, drawn.assignment, seen.panel, rng=chance_of(drawn.record_hash), digests=digests
-        )
+        lot = (protocol, drawn.design, drawn.assignment)
+        answer = registered(*lot, seen.panel, rng=chance_of(drawn.record_hash), digests=digests)
+        others = {one.id: self.panel(one.id, snapshot=name, pilots=True).panel for one in _effects(protocol)}
         return Findings(
             protocol=protocol,
             plan=self.plan,
             record=drawn.record(),
             answer=answer,
+            beside=beside(
+                *lot,
+                others | {protocol.estimand.what: seen.panel},
+                neighbours=self.neighbours(),
+                facts=self._facts(),
+                rng=chance_of(drawn.record_hash),
+                digests=digests,
+            ),
             panel=seen.panel,
             as_of=self.records.last_day if live else frozen.as_of,
             snapshot="" if live else frozen.digest,
             unfinished=seen.unfinished,
             confirmed=verdict.confirmed,
         )
+
+    def neighbours(self) -> Map:
+        """Who touches whom, as the plan's list of units says, and since when its pilots have had the new way."""
+        from trialkit.estimate.neighbours import Map
+
+        people = population(self.binding, self.folder)
+        outside = [(pilot.unit.id, pilot.group.arm or "") for pilot in people.pilots]
+        return Map.of(self.binding, people.touching, outside)
+
+    def _facts(self) -> dict[str, dict[str, str]]:
+        """What the committed plan lists of each unit."""
+        return {unit["id"]: dict(unit.get("facts", ())) for unit in self.plan.get("units", ())}
 
     @property
     def _snapshots(self) -> Path:
@@ -214,6 +240,13 @@ class Trial(Draws):
         people = population(self.binding, self.folder)
         asides = [one.unit for one in people.left_out]
         return Units.of([*people.units, *people.outside, *asides], areas=people.units.areas)
+
+
+def _effects(protocol: Protocol) -> list[Outcome]:
+    """The outcomes beside the primary one that are effects and are counted by unit and period."""
+    from trialkit.records.intake import countable
+
+    return [one for one in countable(protocol).values() if one.role is None and one.id != protocol.estimand.what]
 
 
 def _checked_draw(folder: DrawFolder) -> tuple[Verdict, Draw]:

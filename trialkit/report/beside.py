@@ -1,0 +1,224 @@
+"""What stands beside the answer, in words: other analyses and outcomes, neighbours, and what could not be answered."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from trialkit.estimate.beside import MISSING, OUTCOME
+from trialkit.estimate.exposure import CONDITIONS
+from trialkit.report.naming import readable
+from trialkit.report.page import counted, say, texts
+from trialkit.report.words import listing, number, probability
+
+if TYPE_CHECKING:
+    from trialkit.errors import Lang
+    from trialkit.estimate.beside import Line
+    from trialkit.estimate.neighbours import Spillover
+    from trialkit.estimate.result import Estimate
+    from trialkit.report.findings import Findings
+
+FEW: Final = 12  # units up to which a model is only a companion of the test
+MANY: Final = 60  # units shown one by one in the table of neighbours
+_MODELS: Final = frozenset({"stepped_wedge_model", "mixed_model", "gee", "glmm"})
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table of what else was promised."""
+
+    name: str
+    method: str
+    difference: str
+    interval: str
+    p_value: str
+    adjusted: str
+    units: str
+
+
+@dataclass(frozen=True)
+class SaidBeside:
+    """What a page says of everything beside the answer, in one language."""
+
+    found: Findings
+    lang: Lang
+
+    @cached_property
+    def words(self) -> dict[str, Any]:
+        """The words."""
+        return dict(texts(self.lang)["beside"])
+
+    def rows(self) -> list[Row]:
+        """The table: everything that was answered, in the plan's order."""
+        return [self._row(line, line.estimate) for line in self.found.beside.answered if line.estimate is not None]
+
+    def _row(self, line: Line, one: Estimate) -> Row:
+        low, high = one.conf_low, one.conf_high
+        ends = {"low": self.signed(low, one, unit=False), "high": self.signed(high, one)}
+        between = line.bounds and {
+            "low": self.signed(line.bounds.lower, one, unit=False), "high": self.signed(line.bounds.upper, one),
+        }  # fmt: skip
+        return Row(
+            name=self.outcome(line),
+            method=self.method(line),
+            difference=say(self.words["from_to"], **between) if between else self.signed(one.estimate, one),
+            interval="–" if math.isnan(low) else say(self.words["from_to"], **ends),
+            p_value=self.p(one),
+            adjusted=self._plain(line.p_adjusted),
+            units=number(one.n_units, self.lang),
+        )
+
+    def outcome(self, line: Line) -> str:
+        """The outcome's label, and whose goal it is."""
+        label = next(one for one in self.found.protocol.outcomes if one.id == line.outcome).label.told(self.lang)
+        return f"{readable(line.administration, self.lang)}: {label}" if line.administration else label
+
+    def method(self, line: Line) -> str:
+        """The method in plain words; for an event study with the periods since the start."""
+        name = str(self.words[f"method_{line.method}"])
+        if line.method == "event_study" and line.estimate is not None:
+            return say(self.words["since_start"], method=name, periods=line.estimate.term.rpartition(" ")[2])
+        return name
+
+    def signed(self, value: float, one: Estimate, *, unit: bool = True) -> str:
+        """A difference as a signed number: of 100, or in the outcome's own steps."""
+        share = one.unit == "share"
+        text = number(100 * value, self.lang, 1) if share else number(value, self.lang, 3)
+        step = (texts(self.lang)["effect"]["curves_y"] if share else one.unit) if unit else ""
+        return f"{'+' if value > 0 else ''}{text} {step}".rstrip() if math.isfinite(value) else text
+
+    def p(self, one: Estimate) -> str:
+        """A p-value with its Monte Carlo error, and the smallest that was possible where a lot decides that."""
+        if math.isnan(one.p_value):
+            return "–"
+        text = probability(one.p_value, self.lang, 3)
+        if one.mc_error > 0:
+            text += f" ± {number(one.mc_error, self.lang, 4)}"
+        if math.isnan(one.smallest_p):
+            return text
+        return say(self.words["p_smallest"], p=text, smallest=probability(one.smallest_p, self.lang, 3))
+
+    def _plain(self, p: float) -> str:
+        return "–" if math.isnan(p) else probability(p, self.lang, 3)
+
+    def adjusted_by(self) -> str:
+        """How p-values were adjusted; that they were not, where there are several."""
+        way = self.found.beside.adjusted_by
+        tested = [line for line in self.found.beside.answered if line.tested and line.part != MISSING]
+        if not tested:
+            return ""
+        return str(self.words[f"adjusted_{way}" if way else "adjusted_none"])
+
+    def notes(self) -> list[str]:
+        """What must be known to read the table."""
+        w, lines = self.words, self.found.beside.answered
+        said = [self._sensitivity(line) for line in lines if line.sensitivity is not None]
+        models = [line.estimate for line in lines if line.method in _MODELS and line.estimate is not None]
+        if models and min(one.n_units for one in models) <= FEW:
+            said.append(say(w["few"], units=number(min(one.n_units for one in models), self.lang)))
+        if any("singular" in one.method for one in models):
+            said.append(w["singular"])
+        who = self.found.beside.attrition
+        if who is not None:
+            counts = {
+                "new": round(who.n_treated * who.response_treated), "of_new": who.n_treated,
+                "usual": round(who.n_control * who.response_control), "of_usual": who.n_control,
+            }  # fmt: skip
+            said.append(say(w["reported"], **{name: number(n, self.lang) for name, n in counts.items()}))
+        return said
+
+    def _sensitivity(self, line: Line) -> str:
+        other = line.sensitivity
+        assert other is not None
+        key = "with_interrupted" if self.found.answer.excluded else "without_interrupted"
+        return say(
+            self.words[key], name=f"{self.outcome(line)}, {self.method(line)}", difference=self.signed(other.estimate, other),
+            p=self._plain(other.p_value),
+        )  # fmt: skip
+
+    def unanswered(self) -> list[tuple[str, str]]:
+        """What was promised and not answered, with the reason."""
+        return [
+            (
+                self.outcome(line) if line.part == OUTCOME else self.method(line),
+                f"{line.reason.told(self.lang)} ({line.reason.code})",
+            )
+            for line in self.found.beside.unanswered
+            if line.reason is not None
+        ]
+
+    def neighbours(self) -> list[str]:
+        """What the map, the lot and the outcomes say, in sentences."""
+        found = self.found.beside.spillover
+        return [] if found is None else spillover_told(found, self.found, self.lang)
+
+    def map(self) -> list[tuple[str, ...]]:
+        """Unit by unit: neighbours, periods waited alone and beside one that had begun, and how probable alone was."""
+        found = self.found.beside.spillover
+        return [] if found is None else map_rows(found, self.found, self.lang)
+
+
+def spillover_told(found: Spillover, about: Findings, lang: Lang) -> list[str]:
+    """Exposure, test and effect in sentences."""
+    w, spoken = texts(lang)["beside"], SaidBeside(about, lang)
+    said = _clean(found, about, lang)
+    if found.test is not None and math.isnan(found.test.estimate):
+        said.append(w["neighbours_alike"])
+    if found.test is not None and not math.isnan(found.test.estimate):
+        blanks = {
+            "size": _more(found.test, spoken), "p": _in_100(found.test.p_value, lang),
+            "focal": listing((about.name_of(unit) for unit in found.focal), lang),
+            "smallest": probability(found.test.smallest_p, lang, 3),
+        }  # fmt: skip
+        said.append(say(w["neighbours_test"], **blanks))
+        said.append(say(w["neighbours_smallest"], **blanks))
+        if found.test.smallest_p > about.answer.alpha:
+            said.append(w["neighbours_blind"])
+    elif found.reason is not None:
+        said.append(found.reason.told(lang))
+    if found.effect is not None:
+        said.append(say(w["neighbours_effect"], size=_more(found.effect, spoken)))
+    return said
+
+
+def _clean(found: Spillover, about: Findings, lang: Lang) -> list[str]:
+    """How many waiting units could be without a neighbour that had begun."""
+    w, it = texts(lang)["beside"], found.exposed
+    if CONDITIONS[0] in it.never:
+        return [w["neighbours_never"]]
+    said = [say(w["neighbours_most"], most=counted(int(it.most_clean.max()), "unit", lang))]
+    if it.always_exposed:
+        said.append(say(w["neighbours_always"], names=listing(map(about.name_of, it.always_exposed), lang)))
+    return said
+
+
+def map_rows(found: Spillover, about: Findings, lang: Lang) -> list[tuple[str, ...]]:
+    """Rows of the table of neighbours; none where units are many."""
+    it = found.exposed
+    if len(it.ids) > MANY:
+        return []
+    alone, waits = it.probabilities[0].mean(axis=1), it.probabilities[:2].sum(axis=0).mean(axis=1)
+    return [
+        (
+            about.name_of(unit),
+            number(sum(unit in pair for pair in found.pairs), lang),
+            number(int((it.conditions[row] == 0).sum()), lang),
+            number(int((it.conditions[row] == 1).sum()), lang),
+            number(100 * float(alone[row]), lang, 0),
+            number(100 * float(waits[row]), lang, 0),
+        )
+        for row, unit in enumerate(it.ids)
+    ]
+
+
+def _more(one: Estimate, spoken: SaidBeside) -> str:
+    return spoken.signed(one.estimate, one)
+
+
+def _in_100(p: float, lang: Lang) -> str:
+    return number(100 * p, lang, 1) if p >= 0.0005 else f"{'under' if lang == 'da' else 'below'} {number(0.1, lang)}"
+
+
+__all__ = ["Row", "SaidBeside", "map_rows", "spillover_told"]
