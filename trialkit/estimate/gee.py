@@ -74,7 +74,7 @@ class GeeFit:
 
     @property
     def default_errors(self) -> Errors:
-        """Kauermann-Carroll from 12 clusters on, Mancl-DeRouen below."""
+        """Kauermann-Carroll from 24 clusters on, Mancl-DeRouen below."""
         return default_errors(len(self.clusters))
 
     def covariance(self, errors: Errors | None = None) -> Floats:
@@ -105,7 +105,7 @@ class GeeFit:
         Parameters
         ----------
         errors : "KC", "MD", "FG", "DF", "LZ", "KC product" or "model", optional
-            Kauermann-Carroll from 12 clusters on and Mancl-DeRouen below, where none is named.
+            Kauermann-Carroll from 24 clusters on and Mancl-DeRouen below, where none is named.
         df : "clusters - 2", "clusters - parameters" or "normal"
 
         Raises

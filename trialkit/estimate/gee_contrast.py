@@ -13,11 +13,11 @@ from trialkit.estimate.cells import Floats
 from trialkit.estimate.gee_sandwich import Errors
 
 Df = Literal["clusters - 2", "clusters - parameters", "normal"]
-KAUERMANN_CARROLL_FROM: Final = 12  # clusters
+KAUERMANN_CARROLL_FROM: Final = 24  # clusters; below, it rejected up to 7 percent (docs/decisions/0011-clusters.md)
 
 
 def default_errors(clusters: int) -> Errors:
-    """Kauermann-Carroll from 12 clusters on, Mancl-DeRouen below."""
+    """Kauermann-Carroll from 24 clusters on, Mancl-DeRouen below."""
     return "KC" if clusters >= KAUERMANN_CARROLL_FROM else "MD"
 
 
