@@ -12,7 +12,7 @@ from scipy.stats import binom, norm, poisson
 from tests.estimate.counts import wedge_counts
 from tests.reference.glmm_cases import laplace
 from trialkit.estimate.glmm import generalized_mixed_model
-from trialkit.estimate.glmm_cells import CountCells
+from trialkit.estimate.glmm_cells import CountCells, alike
 from trialkit.estimate.glmm_fit import maximum
 from trialkit.estimate.glmm_likelihood import CountLikelihood
 
@@ -41,6 +41,19 @@ def integrated(data, family, psi):
 
         total += np.log(quad(density, -10, 10, epsabs=0, epsrel=1e-10, limit=500, points=[-2, -1, 0, 1, 2])[0])
     return total
+
+
+def test_rows_alike_are_found_whatever_their_columns_hold():
+    rng = np.random.default_rng(1)
+    rows = np.column_stack(
+        [rng.integers(0, 40, 500), rng.normal(size=50)[rng.integers(0, 50, 500)], rng.integers(0, 2, 500)]
+    )
+    rows = np.column_stack([rows.astype(float), *([rng.permutation(500.0 + np.arange(500) // 5)] * 8)])  # 100^8 > 2^62
+    rows = np.concatenate([rows, rows[::7]])
+    first, which = alike(rows)
+    whole = np.unique(rows, axis=0)
+    np.testing.assert_array_equal(rows[first], whole)
+    np.testing.assert_array_equal(whole[which], rows)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

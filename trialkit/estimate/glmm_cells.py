@@ -89,8 +89,8 @@ class CountCells:
         A Poisson row with mean size x rate has the kernel events log(rate) - size x rate, so sizes add up too.
         """
         keys = np.column_stack([cluster.astype(np.float64), group.astype(np.float64), x])
-        found, code = np.unique(keys, axis=0, return_inverse=True)
-        code, m = code.ravel(), len(found)
+        first, code = alike(keys)
+        found, m = keys[first], len(first)
         pair, group_start, group_of = np.unique(found[:, :2], axis=0, return_index=True, return_inverse=True)
         _, cluster_start, cluster_of_group = np.unique(pair[:, 0], return_index=True, return_inverse=True)
         group_of, cluster_of_group = group_of.ravel().astype(np.intp), cluster_of_group.ravel().astype(np.intp)
@@ -119,6 +119,27 @@ class CountCells:
     def by_cluster(self, values: Floats) -> Floats:
         """(c, ...) sums of (g, ...)."""
         return np.asarray(np.add.reduceat(values, self.cluster_start, axis=0), np.float64)
+
+
+def alike(rows: Floats) -> tuple[Ints, Ints]:
+    """First row of each distinct one of rows (n, k), in their order, and (n,) which of them each row is.
+
+    Column by column into one whole number, which is many times faster than sorting whole rows.
+    """
+    code, kinds = np.zeros(len(rows), np.int64), 1
+    for column in rows.T:
+        low, high = column.min(), column.max()
+        if ((column == low) | (column == high)).all():
+            own, k = (column > low).astype(np.int64), 2
+        else:
+            values, own = np.unique(column, return_inverse=True)
+            own, k = own.ravel(), len(values)
+        if kinds > 2**62 // k:
+            seen, code = np.unique(code, return_inverse=True)
+            code, kinds = code.ravel(), len(seen)
+        code, kinds = code * k + own, kinds * k
+    _, first, which = np.unique(code, return_index=True, return_inverse=True)
+    return first.astype(np.intp), which.ravel().astype(np.intp)
 
 
 def _added(values: Floats, code: Ints, m: int) -> Floats:
@@ -172,4 +193,4 @@ def checked_counts(family: str, outcome: ArrayLike, sizes: ArrayLike | None) -> 
     return y, size
 
 
-__all__ = ["CountCells", "Curve", "Family", "checked_counts"]
+__all__ = ["CountCells", "Curve", "Family", "alike", "checked_counts"]

@@ -15,16 +15,18 @@ from trialkit.errors import EstimateError
 from trialkit.estimate.cells import Floats
 from trialkit.estimate.glmm_likelihood import CountLikelihood, Mode
 
-SPREADS: Final = {  # log odds or log rates to start from, by levels; the large ones for cells of all or nothing
-    1: ((0.1,), (0.35,), (1.0,), (2.5,), (10.0,)),
-    2: (*product((0.1, 0.4, 1.5), repeat=2), (0.1, 10.0), (10.0, 0.1)),
+LARGE: Final = 10.0  # log odds: cells are all or nothing, and Laplace's approximation may have a second maximum
+SPREADS: Final = {  # log odds or log rates to start from, by levels
+    1: ((0.1,), (0.35,), (1.0,), (2.5,), (LARGE,)),
+    2: (*product((0.1, 0.4, 1.5), repeat=2), (0.1, LARGE), (LARGE, 0.1)),
 }
-STARTS: Final = 3  # of the best points of the grid, how many are followed to their maximum
+STARTS: Final = 3  # of the best points of the grid, how many are followed to their maximum, with the best large one
 RIVAL: Final = 10.0  # log-likelihood by which a start may be short of the best one and still be followed
 RUNAWAY: Final = 30.0  # a standard deviation beyond this has no maximum: clusters are all-or-nothing
 STEP: Final = 1e-3  # of a standard error, in the differences of the exact gradient that give the Hessian
 NEAR: Final = 2.0  # log-likelihood a boundary may be short of before its own maximum is looked for
 SAME: Final = 1e-8  # log-likelihoods closer than this are the same: the component at 0 is preferred
+SHORT: Final = 1e-4  # log-likelihood by which a maximum may be below what was seen on the way: a wrong one otherwise
 SETTLED: Final = 1e-10  # a Newton decrement so small that the Hessian is that of the maximum
 POLISH: Final = 20
 
@@ -56,27 +58,30 @@ def maximum(likelihood: CountLikelihood) -> Maximum:
     Raises
     ------
     EstimateError
-        No start leads to a maximum: a standard deviation runs away, or the steps do not settle.
+        No start leads to a maximum, or one is not as high as what was seen on the way: a standard deviation runs away,
+        or the steps do not settle.
     """
-    inner = climbed(likelihood, *_starts(likelihood))
-    best = _with_boundaries(likelihood, inner)
-    if best is None or (inner is not None and inner.psi[likelihood.p :].max() > RUNAWAY and best is inner):
+    inner, highest = climbed(likelihood, *_starts(likelihood))
+    best = inner
+    for psi in _boundaries(likelihood, inner):
+        found, _ = climbed(likelihood, psi)
+        if found is not None and (best is None or found.value > best.value - SAME):  # the smaller model wins a tie
+            best = found
+    if best is None or best.value < highest - SHORT or best.psi[likelihood.p :].max() > RUNAWAY:
         raise _no_maximum(likelihood)
     return best
 
 
-def _with_boundaries(likelihood: CountLikelihood, inner: Maximum | None) -> Maximum | None:
-    """Compare with fits in which components are 0; the smaller model wins a tie."""
-    best, p = inner, likelihood.p
+def _boundaries(likelihood: CountLikelihood, inner: Maximum | None) -> list[Floats]:
+    """Starts with one or more components at 0, larger models first, where the likelihood is not far below."""
     subsets = [np.array(kept) for kept in product((1.0, 0.0), repeat=likelihood.levels)][1:]
+    found = []
     for kept in sorted(subsets, key=lambda kept: -kept.sum()):
-        spreads = kept * (0.5 if inner is None else inner.psi[p:])
+        spreads = kept * (0.5 if inner is None else inner.psi[likelihood.p :])
         psi, mode = penalized(likelihood, np.r_[_fixed_start(likelihood), spreads], None)
         if inner is None or likelihood.value(psi, mode) > inner.value - NEAR:
-            found = climbed(likelihood, psi)
-            if found is not None and (best is None or found.value > best.value - SAME):
-                best = found
-    return best
+            found.append(psi)
+    return found
 
 
 def _starts(likelihood: CountLikelihood) -> list[Floats]:
@@ -86,8 +91,9 @@ def _starts(likelihood: CountLikelihood) -> list[Floats]:
         psi, mode = penalized(likelihood, np.r_[start, spreads], last)
         start, last = psi[: likelihood.p], mode
         found.append((replace(likelihood, nodes=1).value(psi, mode), psi))
-    ranked = sorted(found, key=lambda one: -one[0])[:STARTS]
-    return [psi for height, psi in ranked if height > ranked[0][0] - RIVAL]
+    ranked = sorted(found, key=lambda one: -one[0])
+    far = [one for one in ranked[STARTS:] if one[1][likelihood.p :].max() == LARGE][:1]
+    return [psi for height, psi in ranked[:STARTS] + far if height > ranked[0][0] - RIVAL]
 
 
 def _fixed_start(likelihood: CountLikelihood) -> Floats:
@@ -126,12 +132,13 @@ def penalized(likelihood: CountLikelihood, psi: Floats, mode: Mode | None) -> tu
 
 @dataclass(eq=False)
 class Warm:
-    """The likelihood along psi = origin + scale z, each evaluation starting from the last one's modes."""
+    """The likelihood along psi = origin + scale z, each evaluation starting from the modes at the best point so far."""
 
     likelihood: CountLikelihood
     origin: Floats
     scale: Floats  # (p + levels, k)
     mode: Mode | None = None
+    highest: float = -np.inf
 
     def psi(self, z: Floats) -> Floats:
         return np.asarray(self.origin + self.scale @ z, np.float64)
@@ -141,18 +148,23 @@ class Warm:
         value, gradient, mode = self.likelihood.slope(self.psi(z), self.mode)
         if not np.isfinite(value):
             return np.inf, np.zeros_like(z)
-        self.mode = mode
+        if value > self.highest:
+            self.highest, self.mode = value, mode
         return -value, -(gradient @ self.scale)
 
 
-def climbed(likelihood: CountLikelihood, *starts: Floats) -> Maximum | None:
-    """The highest maximum uphill of the starts; components at 0 stay there.  None where no steps settle."""
+def climbed(likelihood: CountLikelihood, *starts: Floats) -> tuple[Maximum | None, float]:
+    """The highest maximum uphill of the starts, and the highest log-likelihood seen; components at 0 stay there.
+
+    None where no steps settle; a maximum well below the highest seen is not the one that was looked for.
+    """
     rough = [_uphill(likelihood, start) for start in starts]
-    for warm, z in sorted(rough, key=lambda one: one[0](one[1])[0]):
+    highest = max(warm.highest for warm, _ in rough)
+    for warm, z in sorted(rough, key=lambda one: -one[0].highest):
         found = _polished(warm, z)
         if found is not None:
-            return found
-    return None
+            return found, highest
+    return None, highest
 
 
 def _uphill(likelihood: CountLikelihood, start: Floats) -> tuple[Warm, Floats]:

@@ -20,6 +20,7 @@ from trialkit.estimate.glmm_cells import CountCells
 
 MODE_STEPS: Final = 200
 MODE_CLOSE: Final = 1e-11  # Newton decrement of a cluster's mode: its log-density is then exact to rounding
+LOST: Final = 20.0  # log-density of a cluster, by which modes of other parameters may be worse and still be the start
 MOST_NODES: Final = 200  # beyond, the weights of Gauss and Hermite underflow
 
 
@@ -77,9 +78,7 @@ class CountLikelihood:
         """
         s1, s2 = self.spreads(psi)
         fixed = self.cells.x @ psi[: self.p]
-        u = np.zeros(len(self.cells.cluster_start)) if start is None else start.u
-        v = np.zeros(len(self.cells.group_start)) if start is None else start.v
-        here = self._at(fixed, s1, s2, u, v)
+        here = self._begun(fixed, s1, s2, start)
         for _ in range(MODE_STEPS):
             gu = s1 * self.cells.by_cluster(here.r) - here.u
             gv = s2 * here.r - here.v
@@ -89,6 +88,19 @@ class CountLikelihood:
             if float(decrement.max()) < MODE_CLOSE:
                 break
         return here
+
+    def _begun(self, fixed: Floats, s1: float, s2: float, start: Mode | None) -> Mode:
+        """Where the steps begin: at ``start``, but from 0 in clusters where that is better than a start gone wrong."""
+        u, v = np.zeros(len(self.cells.cluster_start)), np.zeros(len(self.cells.group_start))
+        if start is None:
+            return self._at(fixed, s1, s2, u, v)
+        here = self._at(fixed, s1, s2, start.u, start.v)
+        if (here.height > start.height - LOST).all():
+            return here
+        back = self._at(fixed, s1, s2, u, v).height > here.height
+        return self._at(
+            fixed, s1, s2, np.where(back, 0.0, start.u), np.where(back[self.cells.cluster_of_group], 0.0, start.v)
+        )  # fmt: skip
 
     def _at(self, fixed: Floats, s1: float, s2: float, u: Floats, v: Floats) -> Mode:
         cells = self.cells
