@@ -35,22 +35,21 @@ class Counted:
 
 
 @pytest.fixture(params=[(12, 2**13), (4, 2**13), (4, 20), (3, 7), (13, 1)], ids="pieces of {0[0]}, {0[1]} tiles".format)
-def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Other sizes of pieces and tiles, so that few items already need several of both."""
     largest, many = request.param
-    monkeypatch.setattr("trialkit.design.tiles.LARGEST", largest)
+    monkeypatch.setattr("trialkit.design.sums.LARGEST", largest)
     monkeypatch.setattr("trialkit.design.tiles.MANY", many)
     monkeypatch.setattr("trialkit.design.tiles.PIECES", 5)
     monkeypatch.setattr("trialkit.design.sums.HARDLY", 0)
     tiling.cache_clear()
-    yield
+    yield largest
     tiling.cache_clear()
 
 
-@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(("n", "taken"), [(1, 0), (1, 1), (5, 2), (8, 4), (9, 0), (9, 9), (10, 3), (11, 5), (13, 6)])
-def test_every_subset_stands_at_exactly_one_place_of_the_tiles(n: int, taken: int) -> None:
-    tiles = Tiling.of(n, taken)
+def test_every_subset_stands_at_exactly_one_place_of_the_tiles(small: int, n: int, taken: int) -> None:
+    tiles = Tiling.of(n, taken, small)
     assert tiles is not None
     places = tiles.starts.shape[1] << sum(tiles.shifts)
     rows = tiles._tried(places, Counted())  # type: ignore[arg-type]
@@ -61,9 +60,8 @@ def test_every_subset_stands_at_exactly_one_place_of_the_tiles(n: int, taken: in
     assert tiles.share == pytest.approx(comb(n, taken) / places, rel=1e-15)
 
 
-@pytest.mark.usefixtures("small")
-def test_what_lies_beyond_an_edge_is_drawn_again_until_everything_is_a_subset() -> None:
-    tiles = Tiling.of(9, 4)
+def test_what_lies_beyond_an_edge_is_drawn_again_until_everything_is_a_subset(small: int) -> None:
+    tiles = Tiling.of(9, 4, small)
     assert tiles is not None
     rows = tiles.drawn(5000, np.random.default_rng(1))
     table = tiles.table(2.0 ** np.arange(9)[:, None])[:, 0]
@@ -73,8 +71,8 @@ def test_what_lies_beyond_an_edge_is_drawn_again_until_everything_is_a_subset() 
 
 
 def test_too_many_items_are_refused() -> None:
-    assert Tiling.of(36, 18) is not None
-    assert Tiling.of(37, 18) is None
+    assert Tiling.of(36, 18, 12) is not None
+    assert Tiling.of(37, 18, 12) is None
 
 
 def designs() -> dict[str, PartsDesign]:
@@ -177,6 +175,6 @@ def test_where_chance_is_not_a_choice_of_subsets_there_are_no_tables(design: Des
 
 
 def test_tables_larger_than_the_draws_they_serve_are_not_made() -> None:
-    wanted = LabelSums.whole(complete([f"u{k:02d}" for k in range(24)], {"new": 1, "usual": 1}), 0, np.eye(24)[:2])
+    wanted = LabelSums.whole(complete([f"u{k:02d}" for k in range(30)], {"new": 1, "usual": 1}), 0, np.eye(30)[:2])
     assert SubsetSums.of(wanted, 99_999) is not None
     assert SubsetSums.of(wanted, 999) is None

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from trialkit.design.base import Codes, Design
 from trialkit.design.parts_design import PartsDesign
-from trialkit.design.tiles import LARGEST, MANY, Tiling, tiling
+from trialkit.design.tiles import LARGEST, MANY, PIECES, Tiling, tiling
 from trialkit.design.urns import shown_parts
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Ints = NDArray[np.intp]
 Columns = Sequence[Floats]  # per column of values: (n_groups, k), or (n_groups, 1) where no draw changes it
 
 ALIKE: Final = 1e-13  # values of one part closer than this, relative to the column's largest, are rounding apart
-AT_ONCE: Final = 4096  # draws added up at a time, so that they stay in the cache beside the tables
+AT_ONCE: Final = 8192  # draws added up at a time, so that they stay in the cache beside the tables
 HARDLY: Final = 0.25  # a smaller share of the places in tiles than this would be drawn again too often
 
 
@@ -120,13 +120,14 @@ class SubsetSums:
         tilings = [_tiling(part, sums, draws) for part in parts]
         if any(tiles is None for tiles in tilings):
             return None
-        varied = tuple(k for k, column in enumerate(sums.values) if _varies(column, parts))
+        varied, certain = _split(sums, design.fixed, parts)
+        some = np.ascontiguousarray(sums.values[list(varied)].T)
         lookups = [
-            Lookup(int(sums.groups[part.items[0]]), tiles.table(sums.values[np.ix_(varied, part.items)].T), tiles)
+            Lookup(int(sums.groups[part.items[0]]), tiles.table(some[list(part.items)]), tiles)
             for part, tiles in zip(parts, tilings, strict=True)
             if tiles is not None and varied
         ]
-        return cls(certain=_certain(sums, design.fixed, parts, varied), varied=varied, lookups=tuple(_merged(lookups)))
+        return cls(certain=certain, varied=varied, lookups=tuple(_merged(lookups)))
 
     def sample(self, n: int, rng: np.random.Generator) -> Columns:
         """The sums under ``n`` independent allocations."""
@@ -163,32 +164,33 @@ class SubsetSums:
 
 def _tiling(part: Part, sums: LabelSums, draws: int) -> Tiling | None:
     """The subsets of a part that can get the label; None where they cannot be drawn by tables, or not cheaply."""
-    n = len(part.items)
-    largest = -(-n // -(-n // LARGEST))
-    split = np.ptp(sums.groups[list(part.items)]) > 0
-    if part.leftover or split or 2**largest > draws:
+    groups = sums.groups[list(part.items)]
+    largest = min(LARGEST, (draws // PIECES).bit_length() - 1)  # all pieces together have no more subsets than draws
+    if part.leftover or largest < 1 or (groups != groups[0]).any():
         return None
-    tiles = tiling(n, part.counts[sums.label])
-    return tiles if tiles is not None and tiles.share >= HARDLY and tiles.member.size <= draws else None
+    tiles = tiling(len(part.items), part.counts[sums.label], largest)
+    return tiles if tiles is not None and tiles.share >= HARDLY else None
 
 
-def _varies(column: Floats, parts: Sequence[Part]) -> bool:
-    """Whether it matters which items of a part get the label."""
-    slack = ALIKE * float(np.abs(column).max(initial=0.0))
-    return any(np.ptp(column[list(part.items)]) > slack for part in parts)
+def _split(sums: LabelSums, fixed: Sequence[int | None], parts: Sequence[Part]) -> tuple[tuple[int, ...], Floats]:
+    """The columns for which it matters which items of a part get the label, and what is certain.
 
-
-def _certain(sums: LabelSums, fixed: Sequence[int | None], parts: Sequence[Part], varied: tuple[int, ...]) -> Floats:
-    """(q, n_groups) what the fixed items add to every sum, and the parts to sums that do not vary."""
+    The latter is (q, n_groups): what the fixed items add to every sum, and the parts to those of the other columns.
+    """
+    items = np.array([item for part in parts for item in part.items], np.intp)
+    sizes = np.array([len(part.items) for part in parts])
+    first = np.cumsum(sizes) - sizes
+    own = sums.values[:, items]
+    apart = np.maximum.reduceat(own, first, axis=1) - np.minimum.reduceat(own, first, axis=1)
+    varies = (apart > ALIKE * np.abs(sums.values).max(axis=1, keepdims=True, initial=0.0)).any(axis=1)
+    mean = np.add.reduceat(own, first, axis=1) / sizes
+    added = mean * [part.counts[sums.label] for part in parts] * ~varies[:, None]
     found = np.zeros((len(sums.values), sums.n_groups))
+    np.add.at(found.T, sums.groups[items[first]], added.T)
     for item, label in enumerate(fixed):
         if label == sums.label:
             found[:, sums.groups[item]] += sums.values[:, item]
-    same = [k for k in range(len(found)) if k not in varied]
-    for part in parts:
-        mean = sums.values[np.ix_(same, part.items)].mean(axis=1)
-        found[same, sums.groups[part.items[0]]] += part.counts[sums.label] * mean
-    return found
+    return tuple(np.flatnonzero(varies).tolist()), found
 
 
 def _merged(lookups: Sequence[Lookup]) -> list[Lookup]:

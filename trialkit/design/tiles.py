@@ -69,12 +69,12 @@ class Tiling:
     share: float
 
     @classmethod
-    def of(cls, n: int, taken: int) -> Self | None:
-        """The tiles, or None for more items than `PIECES` pieces hold."""
-        n_pieces = -(-n // LARGEST)
+    def of(cls, n: int, taken: int, largest: int = LARGEST) -> Self | None:
+        """The tiles, with at most ``largest`` items to a piece; None for more items than `PIECES` pieces hold."""
+        n_pieces = -(-n // largest)
         if n_pieces > PIECES:
             return None
-        sizes = [n // n_pieces + (piece < n % n_pieces) for piece in range(n_pieces)]
+        sizes = [min(largest, n - largest * piece) for piece in range(n_pieces)]
         shifts = _shifts(sizes, taken)
         pieces, edges, first, row = [], [], 0, 0
         for size, shift in zip(sizes, shifts, strict=True):
@@ -136,9 +136,9 @@ class Tiling:
 
 
 @lru_cache(maxsize=32)
-def tiling(n: int, taken: int) -> Tiling | None:
+def tiling(n: int, taken: int, largest: int = LARGEST) -> Tiling | None:
     """`Tiling.of`, kept: it depends on the numbers alone."""
-    return Tiling.of(n, taken)
+    return Tiling.of(n, taken, largest)
 
 
 def _shifts(sizes: list[int], taken: int) -> tuple[int, ...]:

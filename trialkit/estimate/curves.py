@@ -73,16 +73,16 @@ class Curves:
         return type(self)(level=self.level, slope=self.slope, size=self.size)
 
     @classmethod
-    def joined(cls, parts: Iterable[Curves]) -> Curves:
-        """All curves of all parts, in order."""
-        listed = list(parts)
-        varied = [part.variance for part in listed if part.variance is not None]
-        return Curves(
-            level=np.concatenate([part.level for part in listed]),
-            slope=np.concatenate([part.slope for part in listed]),
-            variance=np.concatenate(varied, axis=1) if varied else None,
-            size=max(part.size for part in listed),
-        )
+    def joined(cls, parts: Iterable[Curves], total: int) -> Curves:
+        """All ``total`` curves of all parts, in order; no part is kept."""
+        rows, size, first = np.empty((0, total)), 0.0, 0
+        for part in parts:
+            lines = [part.level, part.slope, *(part.variance if part.variance is not None else ())]
+            rows = rows if len(rows) else np.empty((len(lines), total))
+            for row, line in zip(rows, lines, strict=True):
+                row[first : first + len(part)] = line
+            size, first = max(size, part.size), first + len(part)
+        return cls(level=rows[0], slope=rows[1], variance=rows[2:] if len(rows) > 2 else None, size=size)
 
 
 def line_crossings(curves: Curves, observed: Curves, *, mirrored: bool) -> Floats:

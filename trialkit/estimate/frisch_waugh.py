@@ -102,7 +102,7 @@ class Adjusted:
         found: Floats = np.where(self.arms.included, values - self.base @ (self.base.T @ values), 0.0)
         return found
 
-    @property
+    @cached_property
     def estimate(self) -> float:
         """The coefficient found."""
         return float(self.curves(self.arms.drawn.codes[None, :]).level[0])

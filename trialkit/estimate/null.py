@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialkit.design.base import Codes
+from trialkit.design.sums import LabelSums
 from trialkit.estimate.arms import Bound, Straight, Summed
 from trialkit.estimate.curves import TIE, Curves
 from trialkit.estimate.drawn import ReferenceSet, size
@@ -152,19 +153,17 @@ class CurvedNull(Counting):
     @classmethod
     def of(cls, bound: Straight, reference: ReferenceSet) -> Self:
         """The curves of all allocations, in chunks."""
-        summed = None if reference.exact else getattr(bound, "summed", None)
-        parts, weights = [], []
-        if summed is not None:
-            parts = [cast(Summed, bound).along(sums, k) for sums, k in reference.sums(summed)]
-            weights = [1.0] * len(parts)
+        weights = None
+        if reference.exact:
+            found = [(bound.curves(codes), weight) for codes, weight in reference.chunks()]
+            sizes, given = [len(part) for part, _ in found], [weight for _, weight in found]
+            curves = Curves.joined((part for part, _ in found), sum(sizes))
+            weights = np.repeat(given, sizes) if len(set(given)) > 1 else None
         else:
-            for codes, weight in reference.chunks():
-                parts.append(bound.curves(codes))
-                weights.append(weight)
-        alike = all(weight == weights[0] for weight in weights)
+            curves = Curves.joined(_sampled(bound, reference), 1 + reference.draws)
         return cls(
-            curves=Curves.joined(parts),
-            weights=None if alike else np.repeat(weights, [len(part) for part in parts]),
+            curves=curves,
+            weights=weights,
             observed=bound.curves(reference.drawn.codes[None, :]),
             size=bound.size(0.0),
             centre=bound.centre,
@@ -227,6 +226,14 @@ class CurvedNull(Counting):
     def lines(self) -> CurvedNull:
         """The differences alone, for a statistic that puts allocations in the same order."""
         return replace(self, curves=self.curves.lines(), observed=self.observed.lines(), size=self.curves.size)
+
+
+def _sampled(bound: Straight, reference: ReferenceSet) -> Iterator[Curves]:
+    """The curves of Monte Carlo draws, from sums alone where they tell everything."""
+    summed: LabelSums | None = getattr(bound, "summed", None)
+    if summed is not None:
+        return (cast(Summed, bound).along(sums, k) for sums, k in reference.sums(summed))
+    return (bound.curves(codes) for codes, _ in reference.chunks())
 
 
 def _mean(values: Floats, weights: Floats) -> float:
