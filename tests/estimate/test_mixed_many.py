@@ -15,6 +15,7 @@ from trialkit.estimate.cells import Layout
 from trialkit.estimate.mixed import mixed_model
 from trialkit.estimate.mixed_fit import Clustered, fitted_ratios, profiled
 from trialkit.estimate.mixed_many import many_mixed_models
+from trialkit.estimate.nested import Nested
 from trialkit.estimate.patterns import Patterned
 from trialkit.estimate.random_effects import RandomEffects
 from trialkit.estimate.spectral import one_ratio
@@ -173,3 +174,32 @@ def test_many_cells_with_their_squares_are_many_persons(random, balanced):
             mean, columns(data["exposure"][first], data["period"][first]), clusters=data["cluster"][first],
             periods=data["period"][first], sizes=size, within=within[:2], **asked,
         )  # fmt: skip
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 10_000), st.booleans())
+def test_nested_intercepts_without_matrices_are_the_same_likelihood(seed, balanced):
+    data, y = designed(balanced=balanced, seed=seed)
+    effects = RandomEffects.of("nested", data["cluster"], periods=data["period"])
+    x = np.column_stack([np.ones(y.shape[1]), *columns(data["exposure"], data["period"]).values()])
+    sums = Layout(x=x, z=effects.z, cluster=effects.cluster, weights=data["w"]).sums(y)
+    nested = Nested.of_sums(sums, effects.structure)
+    assert nested is not None
+    ratios = np.random.default_rng(seed).uniform(0, 2, (SETS, 2)) * np.array(
+        [[1, 1], [0, 1], [1, 0], [0, 0], [9, 9], [1, 1]]
+    )
+    ours, theirs = nested.pieces(ratios), Clustered(sums, effects.structure).pieces(ratios)
+    for name in ("log_det", "t0", "t1", "t2", "trace1", "trace2"):
+        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=1e-8, atol=1e-8)
+    level = nested.of(np.array([3, 1])).level(ratios[[3, 1]])
+    np.testing.assert_allclose(level[1], theirs.t0[[3, 1]], rtol=1e-8, atol=1e-8)
+
+
+def test_other_structures_keep_their_matrices():
+    data, y = designed(balanced=False)
+    for random in KINDS:
+        effects = RandomEffects.of(
+            random, data["cluster"], periods=data["period"], persons=data["person"], treated=data["exposure"] > 0
+        )
+        sums = Layout(x=np.ones((y.shape[1], 1)), z=effects.z, cluster=effects.cluster, weights=data["w"]).sums(y)
+        assert (Nested.of_sums(sums, effects.structure) is not None) == (random == "nested")

@@ -24,6 +24,7 @@ from trialkit.estimate.covariances import Structure
 from trialkit.estimate.kenward_roger import Inference, JointTest, joint_test
 from trialkit.estimate.mixed_fit import Clustered, Criterion, Likelihood, Profile, fitted_ratios, profiled
 from trialkit.estimate.moments import Moments
+from trialkit.estimate.nested import Nested, likelihood_of
 from trialkit.estimate.random_effects import Random, RandomEffects
 from trialkit.estimate.result import Estimate
 
@@ -279,12 +280,12 @@ def mixed_model(
     sums = layout.sums(left[None])
     if size is not None:
         sums = sums.of_persons(int(size.sum()), check_within(within, y.shape).sum(keepdims=True))
-    likelihood = Clustered(sums, effects.structure)
+    likelihood = likelihood_of(sums, effects.structure)
     return _fit(likelihood, layout, y, start, names, effects, by=by, random=random, unit=unit)
 
 
 def _fit(
-    likelihood: Clustered, layout: Layout, y: Floats, start: Floats, names: tuple[str, ...], effects: RandomEffects,
+    likelihood: Nested | Clustered, layout: Layout, y: Floats, start: Floats, names: tuple[str, ...], effects: RandomEffects,
     *, by: Criterion, random: Random, unit: str,
 ) -> MixedFit:  # fmt: skip
     structure, n = effects.structure, likelihood.sums.n_rows
@@ -309,7 +310,7 @@ def _fit(
     )  # fmt: skip
 
 
-def _predicted(likelihood: Clustered, structure: Structure, ratios: Floats, profile: Profile) -> Floats:
+def _predicted(likelihood: Nested | Clustered, structure: Structure, ratios: Floats, profile: Profile) -> Floats:
     """(c, q) best linear unbiased predictions, Psi Z'V^-1 (y - X beta)."""
     s, psi = likelihood.sums, structure.psi(ratios)[0]
     left = s.b[0] - s.a @ profile.beta[0]

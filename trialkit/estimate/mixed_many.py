@@ -26,6 +26,7 @@ from trialkit.estimate.covariances import Structure
 from trialkit.estimate.kenward_roger import Inference
 from trialkit.estimate.mixed import Df
 from trialkit.estimate.mixed_fit import Clustered, Criterion, Profile, fitted_ratios, profiled
+from trialkit.estimate.nested import Nested, likelihood_of
 from trialkit.estimate.patterns import Patterned
 from trialkit.estimate.random_effects import Labels, Random, RandomEffects
 from trialkit.estimate.spectral import one_ratio
@@ -190,7 +191,7 @@ class ManyModel:
     def of_sums(self, sums: Sums) -> ManyFits:
         """Of data sets that are known by their sums alone."""
         _check_varying(sums)
-        whole = Patterned.of_sums(sums, self.structure) or Clustered(sums, self.structure)
+        whole = Patterned.of_sums(sums, self.structure) or likelihood_of(sums, self.structure)
         parts = [_fitted(whole.of(sets), self.direction, by=self.by, df=self.df) for sets in _chunks(whole)]
         return _joined(parts, whole, self.unit)
 
@@ -206,7 +207,7 @@ def joined(parts: Sequence[ManyFits]) -> ManyFits:
     )  # fmt: skip
 
 
-def _chunks(whole: Patterned | Clustered) -> list[Ints]:
+def _chunks(whole: Patterned | Nested | Clustered) -> list[Ints]:
     d, size = whole.sums.n_sets, PATTERNED if isinstance(whole, Patterned) else CHUNK
     return [np.arange(low, min(low + size, d)) for low in range(0, d, size)]
 
@@ -247,7 +248,7 @@ class _Part:
     on_boundary: Flags
 
 
-def _fitted(likelihood: Patterned | Clustered, direction: Floats, *, by: Criterion, df: Df) -> _Part:
+def _fitted(likelihood: Patterned | Nested | Clustered, direction: Floats, *, by: Criterion, df: Df) -> _Part:
     structure, sums = likelihood.structure, likelihood.sums
     alone = len(structure.names) == 1 and sums.m.shape[1] == 1
     ratios = one_ratio(sums, by=by) if alone else fitted_ratios(likelihood, by=by, starts=2)
@@ -275,7 +276,7 @@ def _small_sample(inference: Inference, profile: Profile, direction: Floats, df:
 
 
 def _plain(
-    likelihood: Patterned | Clustered, ratios: Floats, direction: Floats, by: Criterion
+    likelihood: Patterned | Nested | Clustered, ratios: Floats, direction: Floats, by: Criterion
 ) -> tuple[Floats, Floats, Floats]:
     if isinstance(likelihood, Patterned) and likelihood.alone:
         value, variance, squares = likelihood.solved(ratios, direction)
@@ -300,7 +301,7 @@ def _alike(structure: Structure, ratios: Floats, on_boundary: Flags, mean_weight
     return [(sets, structure.free(ratios[sets[0]], mean_weight)) for sets in groups]
 
 
-def _joined(parts: list[_Part], whole: Patterned | Clustered, unit: str) -> ManyFits:
+def _joined(parts: list[_Part], whole: Patterned | Nested | Clustered, unit: str) -> ManyFits:
     structure = whole.structure
     value, error, df, s2 = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("estimate", "std_error", "df", "s2")

@@ -14,6 +14,7 @@ from scipy.special import chdtri
 from trialkit.estimate.cells import Floats, Layout, check_rank, check_rows, fixed_effects, least_squares
 from trialkit.estimate.mixed_fit import Clustered, fitted_ratios, level_of
 from trialkit.estimate.moments import check_level
+from trialkit.estimate.nested import Nested, likelihood_of
 from trialkit.estimate.random_effects import Labels, RandomEffects
 from trialkit.estimate.sandwich import numbered
 
@@ -85,7 +86,7 @@ def profiled_correlations(
     check_rank(x, names)
     left = least_squares(x, y, w)[1]
     sums = Layout(x=x, z=effects.z, cluster=effects.cluster, weights=w).sums(left[None])
-    surface = Surface(Clustered(sums, effects.structure), nested=periods is not None)
+    surface = Surface(likelihood_of(sums, effects.structure), nested=periods is not None)
     return surface.correlations(level, n_clusters=len(effects.clusters))
 
 
@@ -93,7 +94,7 @@ def profiled_correlations(
 class Surface:
     """-2 restricted log-likelihood by ICC and CAC; the CAC is 1 where the model has no periods."""
 
-    likelihood: Clustered
+    likelihood: Nested | Clustered
     nested: bool
 
     def heights(self, icc: Floats, cac: Floats) -> Floats:
