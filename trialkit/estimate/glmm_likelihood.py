@@ -84,9 +84,10 @@ class CountLikelihood:
             gv = s2 * here.r - here.v
             du, dv = self._solve(here, s1, s2, gu, gv)
             decrement = gu * du + self.cells.by_cluster(gv * dv)
-            here = self._moved(fixed, s1, s2, here, du, dv)
-            if float(decrement.max()) < MODE_CLOSE:
-                break
+            there = self._moved(fixed, s1, s2, here, du, dv)
+            if there is here or float(decrement.max()) < MODE_CLOSE:  # no way up: parameters far from any maximum
+                return there
+            here = there
         return here
 
     def _begun(self, fixed: Floats, s1: float, s2: float, start: Mode | None) -> Mode:
@@ -124,7 +125,7 @@ class CountLikelihood:
 
     def _moved(self, fixed: Floats, s1: float, s2: float, here: Mode, du: Floats, dv: Floats) -> Mode:
         size = np.ones(len(du))
-        for _ in range(60):
+        for _ in range(40):
             there = self._at(
                 fixed, s1, s2, here.u + size * du, here.v + size[self.cells.cluster_of_group] * dv
             )  # fmt: skip
