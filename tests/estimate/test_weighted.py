@@ -107,7 +107,11 @@ def test_equal_chances_give_the_difference_in_means():
     drawn = Drawn.of(design, ["new"] * 3 + ["usual"] * 5)
     plain = difference_in_means(y, drawn, compare=ARMS, unit="1")
     for estimator in (horvitz_thompson, hajek):
-        assert estimator(y, drawn, compare=ARMS, unit="1").estimate == pytest.approx(plain.estimate, rel=1e-12)
+        found = estimator(y, drawn, compare=ARMS, unit="1")
+        assert (found.estimate, found.df) == pytest.approx((plain.estimate, plain.df), rel=1e-12)
+    assert found.std_error == pytest.approx(plain.std_error, rel=1e-12)
+    assert (found.conf_low, found.p_value) == pytest.approx((plain.conf_low, plain.p_value), rel=1e-10)
+    assert np.isnan(hajek(y, drawn, compare=ARMS, unit="1", df="normal").df)
 
 
 @settings(max_examples=30, deadline=None)
@@ -147,7 +151,7 @@ def test_fixed_units_are_neither_weighed_nor_counted():
     found = horvitz_thompson(y, drawn, compare=ARMS, unit="1")
     assert found.n_units == 7
     assert abs(found.estimate) < 20
-    assert np.isnan(found.df)
+    assert 1 <= found.df <= 6
     assert np.isnan(found.smallest_p)
 
 

@@ -171,7 +171,7 @@ def weighted_means(calls: dict[str, str], expected: dict[str, Any], data: Data) 
         outcome = data["y_" + suffix(numbers["term"][0], data)]
         drawn = Drawn.of(design, [str(int(z)) for z in treated])
         effects = "constant" if kind == "constant" else "any"
-        options: dict[str, Any] = {"compare": ARMS, "unit": "1", "effects": effects}
+        options: dict[str, Any] = {"compare": ARMS, "unit": "1", "effects": effects, "df": "normal"}
         check_estimate(horvitz_thompson(outcome, drawn, never_together="leave_out", **options), numbers)
         bounded = horvitz_thompson(outcome, drawn, **options)
         assert bounded.estimate == close(numbers["estimate"][0])

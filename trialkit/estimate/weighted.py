@@ -6,7 +6,7 @@ Unbiased for any design, whatever the probabilities; the variance asks the desig
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import nan, sqrt
 from typing import Literal
 
 import numpy as np
@@ -17,11 +17,13 @@ from trialkit.estimate.arms import aligned
 from trialkit.estimate.drawn import Drawn
 from trialkit.estimate.moments import Moments
 from trialkit.estimate.result import Estimate
+from trialkit.estimate.sandwich import left_over
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Effects = Literal["any", "constant"]
 NeverTogether = Literal["bound", "leave_out"]
+Freedom = Literal["welch", "normal"]
 
 
 def horvitz_thompson(
@@ -32,6 +34,7 @@ def horvitz_thompson(
     unit: str,
     effects: Effects = "any",
     never_together: NeverTogether = "bound",
+    df: Freedom = "welch",
     rng: np.random.Generator | None = None,
     level: float = 0.95,
     term: str = "average effect",
@@ -41,7 +44,7 @@ def horvitz_thompson(
     """Average effect, each outcome divided by the probability of seeing it; exactly unbiased under the design.
 
     The estimate moves when a constant is added to all outcomes, unless the design's arms have fixed sizes; `hajek`
-    does not.  With few units use the randomization test: this interval is by the normal.
+    does not.
 
     Parameters
     ----------
@@ -58,13 +61,16 @@ def horvitz_thompson(
     never_together : ``bound`` or ``leave_out``
         Pairs that can never be seen in the compared arms (the only treated of a block): bounded from above, or left
         out of the variance as the R package estimatr does, which can make it too small.
+    df : ``welch`` or ``normal``
+        Degrees of freedom of t by Welch's formula for the two arms' weighted spread, or the normal, which the R package
+        estimatr uses and which rejected a true null in up to 15 percent of trials with 6 units.
     rng : generator, needed where a constraint's probabilities must be estimated
     level : float in (0, 1)
 
     Returns
     -------
     Estimate
-        ``df`` is nan: the normal is used.
+        ``df`` is nan with ``normal``.
 
     Raises
     ------
@@ -86,7 +92,8 @@ def horvitz_thompson(
         variance = seen.known_variance(*seen.completed(value, compare))
     else:
         variance = seen.variance(seen.total, seen.total, never_together=never_together)
-    return Moments(value=value, std_error=sqrt(max(variance, 0.0)) / seen.n_units).as_estimate(
+    freedom = seen.welch() if df == "welch" else nan
+    return Moments(value=value, std_error=sqrt(max(variance, 0.0)) / seen.n_units, df=freedom).as_estimate(
         unit=unit,
         level=level,
         method=_named("Horvitz-Thompson", effects, never_together),
@@ -104,6 +111,7 @@ def hajek(
     compare: tuple[str, str],
     unit: str,
     never_together: NeverTogether = "bound",
+    df: Freedom = "welch",
     rng: np.random.Generator | None = None,
     level: float = 0.95,
     term: str = "average effect",
@@ -116,12 +124,14 @@ def hajek(
     ----------
     outcome : (n_units,) float, in `unit`
         In the design's order.
-    drawn, compare, unit, never_together, rng, level : as for `horvitz_thompson`
+    drawn, compare, unit, never_together, df, rng, level : as for `horvitz_thompson`
 
     Returns
     -------
     Estimate
-        The variance is Horvitz and Thompson's of the residuals from the arms' means (linearized); ``df`` is nan.
+        The variance is Horvitz and Thompson's of the residuals from the arms' means (linearized), times m / (m - 1) for
+        the m drawn; with equal chances for single units that is the difference in means with Neyman's error and Welch's
+        degrees of freedom, to the last digit.
 
     Raises
     ------
@@ -131,7 +141,8 @@ def hajek(
     References
     ----------
     Hajek (1971), in Foundations of Statistical Inference, 236; Särndal, Swensson and Wretman (1992), Model Assisted
-    Survey Sampling, section 5.7; Aronow and Samii (2017), doi:10.1214/16-AOAS1005, section 4.
+    Survey Sampling, section 5.7; Aronow and Samii (2017), doi:10.1214/16-AOAS1005, section 4; Welch (1947),
+    doi:10.1093/biomet/34.1-2.28.
     """
     seen = Seen.of(outcome, drawn, compare, rng)
     means, parts = [], []
@@ -144,10 +155,12 @@ def hajek(
                 da=f"Ingen blev trukket til en af grupperne {compare[0]!r} og {compare[1]!r}, så der er intet "
                 "gennemsnit at sammenligne.",
             )
-        means.append(float((seen.total / chance)[here].sum()) / people)
+        means.append(seen.mean(here, chance))
         parts.append((seen.total - means[-1] * seen.size) / people)
-    variance = seen.variance(parts[0], parts[1], never_together=never_together)
-    return Moments(value=means[0] - means[1], std_error=sqrt(max(variance, 0.0))).as_estimate(
+    m = seen.new.size
+    variance = seen.variance(parts[0], parts[1], never_together=never_together) * m / (m - 1)
+    freedom = seen.welch() if df == "welch" else nan
+    return Moments(value=means[0] - means[1], std_error=sqrt(max(variance, 0.0)), df=freedom).as_estimate(
         unit=unit,
         level=level,
         method=_named("Hajek", "any", never_together),
@@ -210,6 +223,22 @@ class Seen:
     def n_units(self) -> int:
         """Units the lot fell on, whatever their arm."""
         return int(self.size.sum())
+
+    def mean(self, arm: Bools, chance: Floats) -> float:
+        """The mean of an arm's outcomes, each unit weighed by one over its probability."""
+        return float((self.total / chance)[arm].sum()) / float((self.size / chance)[arm].sum())
+
+    def welch(self) -> float:
+        """Welch's degrees of freedom, (v1 + v0)^2 / (v1^2 / (n1 - 1) + v0^2 / (n0 - 1)), with v each arm's weighted sum of
+        squares over its number less 1; nan where nothing varies."""
+        top = bottom = 0.0
+        for arm, chance in ((self.new, self.chance[0]), (self.usual, self.chance[1])):
+            n = int(arm.sum())
+            if n > 1:
+                apart = left_over(self.total[arm], self.mean(arm, chance) * self.size[arm]) / chance[arm]
+                spread = float(apart @ apart) / (n - 1) * n
+                top, bottom = top + spread, bottom + spread**2 / (n - 1)
+        return top**2 / bottom if bottom > 0 else nan
 
     def variance(self, new: Floats, usual: Floats, *, never_together: NeverTogether) -> float:
         """Estimated variance of the difference of two sums over arms (Aronow and Middleton 2013, section 4).
@@ -283,4 +312,4 @@ def _check_both_possible(drawn: Drawn, chances: Floats, compare: tuple[str, str]
         )
 
 
-__all__ = ["Effects", "NeverTogether", "Seen", "hajek", "horvitz_thompson"]
+__all__ = ["Effects", "Freedom", "NeverTogether", "Seen", "hajek", "horvitz_thompson"]
