@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import chdtrc, ndtr, ndtri
 
 from trialkit.errors import EstimateError
 from trialkit.estimate.cohorts import Bools, Cohorts, Floats, Ints, balanced, timing, unknown
@@ -129,7 +129,7 @@ class GroupTime:
         return Aggregate(
             kind=kind, at=at if kind != "simple" else np.zeros(0), estimate=values, std_error=error,
             covariance=covariance, influence=influence,
-            overall=self._estimate(overall, float(np.sqrt(inner.covariance(self.cohorts)[0, 0])), term),
+            overall=self._estimate(overall, float(inner.std_errors(self.cohorts)[0]), term),
         )  # fmt: skip
 
     def event_study(self, *, draws: int = 0, rng: np.random.Generator | None = None) -> EventStudy:
@@ -141,7 +141,7 @@ class GroupTime:
             ``draws`` without ``rng``.
         """
         found = self.aggregate("dynamic")
-        z = float(stats.norm.isf((1 - self.level) / 2))
+        z = float(-ndtri((1 - self.level) / 2))
         wide = nan
         if draws:
             known = np.isfinite(found.std_error)
@@ -173,7 +173,7 @@ class GroupTime:
         if not value.size or np.linalg.matrix_rank(covariance, hermitian=True) < value.size:
             raise _no_placebo(value.size)
         found = float(value @ np.linalg.solve(covariance, value))
-        return Placebo(found, value.size, float(stats.chi2.sf(found, value.size)))
+        return Placebo(found, value.size, float(chdtrc(value.size, found)))
 
     def bootstrap(self, influence: Influence, draws: int, rng: np.random.Generator | None) -> Floats:
         """(draws, k) mean of the influence functions times Rademacher signs, one per unit.
@@ -232,17 +232,17 @@ class GroupTime:
 
     def _estimate(self, value: float, error: float, term: str) -> Estimate:
         z = value / error if error > 0 else nan
-        reach = float(stats.norm.isf((1 - self.level) / 2)) * error
+        reach = float(-ndtri((1 - self.level) / 2)) * error
         return Estimate(
             term=term, method=self.method, estimate=value, std_error=error, statistic=z, df=nan,
-            p_value=float(2 * stats.norm.sf(abs(z))), smallest_p=nan, conf_low=value - reach, conf_high=value + reach,
+            p_value=float(2 * ndtr(-abs(z))), smallest_p=nan, conf_low=value - reach, conf_high=value + reach,
             level=self.level, n_units=self.cohorts.n, n_allocations=0, mc_error=0.0, unit=self.unit,
         )  # fmt: skip
 
     @classmethod
     def _of(cls, y: Floats, first: Ints, cohorts: Cohorts, cells: Comparisons, **said: object) -> Self:
         influence, estimate = cells.influence(cohorts)
-        error = np.sqrt(np.diagonal(influence.covariance(cohorts)))
+        error = influence.std_errors(cohorts)
         return cls(
             group=cells.group, period=cells.period, estimate=estimate, influence=influence, cohorts=cohorts, outcome=y,
             std_error=np.where(cells.period == cells.base, nan, error), first=first, **said,  # type: ignore[arg-type]
@@ -322,7 +322,7 @@ def _no_placebo(comparisons: int) -> EstimateError:
 
 def _spread(boot: Floats) -> Floats:
     """Standard errors by the bootstrap's quartiles, which a few wild draws do not move."""
-    found: Floats = (np.quantile(boot, 0.75, axis=0) - np.quantile(boot, 0.25, axis=0)) / (2 * stats.norm.isf(0.25))
+    found: Floats = (np.quantile(boot, 0.75, axis=0) - np.quantile(boot, 0.25, axis=0)) / (-2 * ndtri(0.25))
     return found
 
 

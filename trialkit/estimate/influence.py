@@ -29,11 +29,23 @@ class Influence(NamedTuple):
 
     def covariance(self, cohorts: Cohorts) -> Floats:
         """(k, k) mean product over all units, over n: divisor N within cohorts, as the influence functions have it."""
-        mean = np.einsum("kgt,gt->kg", self.slope, cohorts.means) + self.level
+        mean = self._means(cohorts)
         found: Floats = (mean * cohorts.sizes) @ mean.T
         for c, size in enumerate(cohorts.sizes):
             found += (size - 1) * self.slope[:, c] @ cohorts.covariances[c] @ self.slope[:, c].T
         return found / cohorts.n**2
+
+    def std_errors(self, cohorts: Cohorts) -> Floats:
+        """(k,) the roots of the covariance's diagonal, without the rest of it."""
+        found = self._means(cohorts) ** 2 @ cohorts.sizes
+        for c, size in enumerate(cohorts.sizes):
+            own = self.slope[:, c]
+            found += (size - 1) * np.einsum("kt,kt->k", own @ cohorts.covariances[c], own)
+        return np.asarray(np.sqrt(found) / cohorts.n)
+
+    def _means(self, cohorts: Cohorts) -> Floats:
+        found: Floats = (self.slope * cohorts.means).sum(axis=2) + self.level
+        return found
 
 
 class Comparisons(NamedTuple):

@@ -69,13 +69,14 @@ class Stratum:
             np.full(len(before), fixed) if fixed is not None else _efficient(of_x, c.covariance(before, effect)[:, 0])
         )
         row = own.effect - np.tensordot(found, before, 1)
-        x, spread = (float(c.value(own.before)), float(c.covariance(own.before[None], own.before[None])[0, 0]))
+        x = float(c.value(own.before))
+        spread = of_x if method != "all_placebos" else c.covariance(own.before[None], own.before[None])
         return Part(
             row=row,
             beta=found,
             seen=seen_before(c, own.effect) if bound else np.zeros(0),
             placebo=x,
-            placebo_variance=spread,
+            placebo_variance=float(spread[0, 0]),
         )
 
 
@@ -102,10 +103,11 @@ def seen_before(cohorts: Cohorts, effect: Floats) -> Floats:
     Roth and Sant'Anna (2023), section 3.4, lemma 2: what this explains bounds the variance of effects from below.
     """
     t0 = int(cohorts.starts.min())
-    found = np.zeros(t0)
-    for s, a in zip(cohorts.covariances, effect, strict=True):
-        if t0:
-            found += np.linalg.pinv(s[:t0, :t0]) @ (s[:t0] @ a)
+    if not t0:
+        return np.zeros(0)
+    early = cohorts.covariances[:, :t0]  # (g, t0, t)
+    own = np.linalg.pinv(early[:, :, :t0]) @ (early @ effect[:, :, None])
+    found: Floats = own[:, :, 0].sum(axis=0)
     return found
 
 
@@ -185,6 +187,8 @@ def combined(
 
 def _efficient(of_x: Floats, with_effect: Floats) -> Floats:
     """V(X)^-1 Cov(X, theta_0); 0 where X does not vary."""
+    if of_x.shape == (1, 1):
+        return with_effect / of_x[0] if of_x[0, 0] > 0 else np.zeros(1)
     found: Floats = np.linalg.pinv(of_x, rcond=1e-12, hermitian=True) @ with_effect
     return found
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from trialkit.estimate.cohorts import Floats, Ints, balanced, sized, timing, unknown
 from trialkit.estimate.event_study import Estimand, EventStudy, event_times
@@ -62,7 +62,7 @@ class Staggered:
         """Two-sided normal p-value of the placebo; nan where there is none."""
         if not self.placebo_error > 0:
             return nan
-        return float(2 * stats.norm.sf(abs(self.placebo) / self.placebo_error))
+        return float(2 * ndtr(-abs(self.placebo) / self.placebo_error))
 
     def to_frame(self) -> pd.DataFrame:
         """The estimate as one row, both errors beside it."""
@@ -243,7 +243,7 @@ def staggered_event_study(
     zero = np.diagonal(covariance) < 0
     covariance[np.ix_(zero, zero)] = 0.0
     error = np.sqrt(np.diagonal(covariance))
-    z = float(stats.norm.isf((1 - level) / 2))
+    z = float(-ndtri((1 - level) / 2))
     small = min(int(s.cohorts.sizes.min()) for s in among) < SMALL
     reach = np.where((error > 0) & (not small), z * error, nan)
     none = np.full(times.size, nan)
@@ -270,10 +270,10 @@ def _unadjusted(strata: list[Stratum], estimand: Estimand, df: int, main: Estima
         return None
     found = combined(strata, estimand, "efficient", 1.0, bound=False)
     t = found.value / found.neyman if found.neyman > 0 else nan
-    reach = float(stats.t.isf((1 - main.level) / 2, df)) * found.neyman
+    reach = float(-stdtrit(df, (1 - main.level) / 2)) * found.neyman
     return Estimate(
         term=main.term, method="contrast with beta = 1, Neyman's error, t(units - cohorts)", estimate=found.value,
-        std_error=found.neyman, statistic=t, df=df, p_value=float(2 * stats.t.sf(abs(t), df)), smallest_p=nan,
+        std_error=found.neyman, statistic=t, df=df, p_value=float(2 * stdtr(df, -abs(t))), smallest_p=nan,
         conf_low=found.value - reach, conf_high=found.value + reach, level=main.level, n_units=main.n_units,
         n_allocations=0, mc_error=0.0, unit=main.unit, exploratory=main.exploratory,
     )  # fmt: skip
@@ -293,10 +293,10 @@ def _estimate(
     """The adjusted error, Neyman's where it is 0; no normal interval for small cohorts."""
     error = found.adjusted if found.adjusted > 0 else found.neyman
     z = found.value / error if error > 0 else nan
-    reach = nan if smallest < SMALL else float(stats.norm.isf((1 - level) / 2)) * error
+    reach = nan if smallest < SMALL else float(-ndtri((1 - level) / 2)) * error
     return Estimate(
         term=term, method=RULES[method].words, estimate=found.value, std_error=error, statistic=z, df=nan,
-        p_value=nan if smallest < SMALL else float(2 * stats.norm.sf(abs(z))), smallest_p=nan,
+        p_value=nan if smallest < SMALL else float(2 * ndtr(-abs(z))), smallest_p=nan,
         conf_low=found.value - reach, conf_high=found.value + reach, level=level, n_units=units, n_allocations=0,
         mc_error=0.0, unit=unit, exploratory=exploratory,
     )  # fmt: skip
