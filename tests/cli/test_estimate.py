@@ -1,6 +1,7 @@
 """``estimate`` as a person presses it: every link of the chain is checked first, and a report is written once."""
 
 import csv
+import hashlib
 import io
 import json
 import re
@@ -13,7 +14,13 @@ import pytest
 from tests.copenhagen import drawn, frozen, recorded
 from trialkit.canonical import jcs, parse
 from trialkit.cli.main import pressed
+from trialkit.trial import Trial
 
+CAUSAL = re.compile(
+    r"effe[ck]t|\bvirk(er|ning)|skyldes|årsag|fordi|på grund af|takket være|fører til|medfør|forbedr|tilskrives|"
+    r"because|\bcaus|due to|impact|\b(leads?|led) to|\bworks\b|thanks to|improve|put down to|over half|over halvdel",
+    re.IGNORECASE,
+)
 PROTOCOLS = Path(__file__).parents[2] / "protocols"
 
 
@@ -44,6 +51,17 @@ def made(tmp_path_factory):
 @pytest.fixture
 def trial(made, tmp_path):
     return Path(shutil.copytree(made / "frozen", tmp_path / "trial"))
+
+
+def written(path, units):
+    """Made-up counts of every unit in two months; in all the source's 689 of 1,305."""
+    rows = [["synthetic", "unit", "month", "numerator", "denominator"]]
+    for place, unit in enumerate(units):
+        for month, (top, bottom) in (("2019-11", (16, 31)), ("2020-06", (16, 31))):
+            more = (17, 3) if (place, month) == (0, "2019-11") else (0, 0)
+            rows.append(["yes", unit, month, top + more[0], bottom + more[1]])
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
 
 
 def snapshot_of(folder):
@@ -186,13 +204,54 @@ def test_nothing_committed_or_drawn_or_recorded_is_said_by_name(press, made, tmp
     assert "E_NOT_DRAWN" in press("estimate", bare, "--live", status=1)
 
 
-def test_what_was_not_drawn_is_refused_by_name(press, tmp_path):
+def test_what_was_not_drawn_is_described_and_nothing_else(press, tmp_path):
+    """S1.1 through the command line."""
     trial = Path(shutil.copytree(PROTOCOLS / "thousand_days_two_rounds", tmp_path / "days"))
-    for lang in ("da", "en"):
-        said = press("estimate", trial, "--live", "--lang", lang, status=1)
-        assert "E_NOT_DRAWN" in said
-        assert "proportion_with_cluster_interval" in said
-        assert not re.search(r"effekt|virker|effect|works", said)
+    assert "E_NO_RECORDS" in press("estimate", trial, "--live", status=1)
+    written(trial / "made_up.csv", Trial.open(trial).population().units.ids)
+    press("record", trial, "--from", trial / "made_up.csv", "--by", "test")
+    press("freeze", trial, "--by", "test")
+    said = {lang: press("estimate", trial, "--lang", lang) for lang in ("da", "en")}
+    assert "689 af 1.305" in said["da"]
+    assert "52.8% (689 of 1,305)" in said["en"]
+    folder = trial / "reports" / snapshot_of(trial).name[:12]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "description.en.html", "description.html", "estimate.json", "plan.json", "synthetic_curve.csv",
+    ]  # fmt: skip
+    assert hashlib.sha256((folder / "plan.json").read_bytes()).hexdigest() in said["en"]
+    document = json.loads((folder / "estimate.json").read_bytes())
+    assert (document["kind"], document["drawn_by_lot"]) == ("description", False)
+    assert "p_value" not in document
+    told = [path for path in folder.iterdir() if path.name != "plan.json"]  # the draft's own field names
+    everything = "".join(said.values()) + "".join(path.read_text(encoding="utf-8") for path in told)
+    assert not CAUSAL.search(re.sub(r"<style>.*?</style>|<svg.*?</svg>", "", everything, flags=re.DOTALL))
+
+
+def test_a_plan_changed_after_the_data_were_frozen_is_found(press, tmp_path):
+    trial = Path(shutil.copytree(PROTOCOLS / "thousand_days_two_rounds", tmp_path / "days"))
+    written(trial / "made_up.csv", Trial.open(trial).population().units.ids)
+    press("record", trial, "--from", trial / "made_up.csv", "--by", "test")
+    press("freeze", trial, "--by", "test")
+    draft = trial / "draft.yaml"
+    draft.write_text(draft.read_text(encoding="utf-8").replace("alpha: 0.05", "alpha: 0.2"), encoding="utf-8")
+    assert "E_SNAPSHOT" in press("estimate", trial, status=1)
+
+
+def test_a_test_of_what_was_not_drawn_is_refused_with_the_reason(press, tmp_path):
+    trial = Path(shutil.copytree(PROTOCOLS / "thousand_days_two_rounds", tmp_path / "days"))
+    written(trial / "made_up.csv", Trial.open(trial).population().units.ids)
+    draft = trial / "draft.yaml"
+    known = draft.read_text(encoding="utf-8")
+    primary = "method: proportion_with_cluster_interval, cluster: municipality"
+    press("record", trial, "--from", trial / "made_up.csv", "--by", "test")
+    for method, code in (("randomization_test", "E_CONTRADICTION"), ("difference_in_means", "E_NOT_DRAWN")):
+        text = known.replace("  forbidden: [randomization_test]", "  forbidden: [gee]")
+        draft.write_text(text.replace(primary, f"method: {method}"), encoding="utf-8")
+        for lang, word in (("da", "lod"), ("en", "lot")):
+            said = press("estimate", trial, "--live", "--lang", lang, status=1)
+            assert code in said
+            assert word in said
+            assert not CAUSAL.search(said)
 
 
 def test_the_demonstration_runs_to_an_answer(press, tmp_path):

@@ -13,9 +13,8 @@ from pages import Page
 
 from trialkit.report.answer import Said
 from trialkit.report.effect import effect
-from trialkit.report.findings import spans
 from trialkit.report.page import texts
-from trialkit.report.quarters import ALL, curve_csv, quarter
+from trialkit.report.quarters import ALL, curve_csv, quarter, spans
 
 CAUSAL = {"da": ("tilskrives", "skyldes", "virker", "årsag"), "en": ("put down to", "Because lots decided", "caused")}
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
-from trialkit.canonical import parse
+from trialkit.canonical import jcs, parse
 from trialkit.cli.speech import speech
 from trialkit.draw.publish import write_new
 from trialkit.errors import DrawError, Lang
 from trialkit.report.answer import Said
+from trialkit.report.beside import SaidBeside
+from trialkit.report.described import Described, SaidOfCounts, description
 from trialkit.report.effect import effect
 from trialkit.report.findings import Findings
 from trialkit.report.quarters import ALL, curve_csv
@@ -19,8 +22,11 @@ _OTHER: dict[Lang, Lang] = {"da": "en", "en": "da"}
 
 
 def estimate(trial: Path, *, snapshot: str, live: bool, draw: str) -> None:
-    """Answer the question, write the report, and say the answer in words."""
+    """Answer the question, write the report, and say the answer in words; describe where no lot was drawn."""
     opened = Trial.open(trial)
+    if not opened.binding.drawn:
+        describe(opened, snapshot=snapshot, live=live)
+        return
     found = opened.estimate(snapshot=snapshot, live=live, draw=draw)
     pages = publish(opened.folder / "reports", found)
     speech.show("\n".join(_told(found, pages)), {**parse(found.document()), "files": [str(page) for page in pages]})
@@ -34,10 +40,16 @@ def publish(reports: Path, found: Findings) -> list[Path]:
     DrawError
         ``E_EXISTS``: a report of other content lies there; nothing was written.
     """
-    document = found.document()
-    name = found.snapshot[:12] or f"preliminary-{hashlib.sha256(document).hexdigest()[:12]}"
-    folder = reports / name
-    files = {**_pages(folder, found), "estimate.json": document, _csv_name(found): _csv(found)}
+    folder = reports / _folder_name(found)
+    return _write(folder, {**_pages(folder, found), "estimate.json": found.document(), _csv_name(found): _csv(found)})
+
+
+def _folder_name(found: Findings | Described) -> str:
+    return found.snapshot[:12] or f"preliminary-{hashlib.sha256(found.document()).hexdigest()[:12]}"
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
+    """The files, all or none; those that say the same are left as they are."""
     for name, data in files.items():
         if (folder / name).is_file() and (folder / name).read_bytes() != data:
             raise _other_content(folder / name)
@@ -48,16 +60,49 @@ def publish(reports: Path, found: Findings) -> list[Path]:
     return [folder / name for name in files]
 
 
+def describe(opened: Trial, *, snapshot: str, live: bool) -> None:
+    """The description of a trial that was not drawn by lot: write it and say it in words."""
+    found = opened.description(snapshot=snapshot, live=live)
+    folder = opened.folder / "reports" / _folder_name(found)
+    said = SaidOfCounts(found, speech.lang)
+    titles = {one.key: SaidOfCounts(found, "en").title(one.key) for one in found.groups} | {ALL: "everybody"}
+    text = curve_csv(
+        found.quarters, outcome=found.outcome.id, titles=titles, synthetic=found.synthetic,
+        preliminary=bool(found.preliminary),
+    )  # fmt: skip
+    told = {lang: description(found, lang).encode() for lang in _OTHER}
+    pages = _write(
+        folder,
+        {
+            **_in_two(folder, "description", told), "estimate.json": found.document(), "plan.json": jcs(found.plan),
+            _csv_name(found): ("\ufeff" + text).encode(),
+        },
+    )  # fmt: skip
+    lines = [
+        *([speech.of("SYNTHETIC DATA", "SYNTETISKE DATA"), ""] if found.synthetic else []),
+        *([said.words["live"], ""] if found.preliminary else []),
+        said.level(), said.interval(), said.not_drawn(), *said.interruptions(), "",
+        *(f"{row.name}, {row.method}: {row.difference} ({row.interval})" for row in SaidBeside(found, speech.lang).rows()),
+        f"{speech.of('Plan', 'Plan')}: {found.plan_hash}",
+        f"{speech.of('Snapshot', 'Dataudtræk')}: {found.snapshot or speech.of('none: not frozen', 'intet: ikke frosset')}",
+        *(f"  {page}" for page in pages),
+    ]  # fmt: skip
+    speech.show("\n".join(lines), {**parse(found.document()), "files": [str(page) for page in pages]})
+
+
 def _pages(folder: Path, found: Findings) -> dict[str, bytes]:
-    """``effect.html`` in the language of this run, or in the one it was first written in; the other beside it."""
-    told = {lang: effect(found, lang).encode() for lang in _OTHER}
+    return _in_two(folder, "effect", {lang: effect(found, lang).encode() for lang in _OTHER})
+
+
+def _in_two(folder: Path, stem: str, told: Mapping[Lang, bytes]) -> dict[str, bytes]:
+    """``STEM.html`` in the language of this run, or in the one it was first written in; the other beside it."""
     first, other = speech.lang, _OTHER[speech.lang]
-    if (folder / "effect.html").is_file() and (folder / "effect.html").read_bytes() == told[other]:
+    if (folder / f"{stem}.html").is_file() and (folder / f"{stem}.html").read_bytes() == told[other]:
         first, other = other, first
-    return {"effect.html": told[first], f"effect.{other}.html": told[other]}
+    return {f"{stem}.html": told[first], f"{stem}.{other}.html": told[other]}
 
 
-def _csv_name(found: Findings) -> str:
+def _csv_name(found: Findings | Described) -> str:
     return "synthetic_curve.csv" if found.synthetic else "curve.csv"
 
 

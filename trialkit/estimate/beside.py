@@ -46,6 +46,7 @@ class Line:
     estimate : the answer; None with ``reason``
     p_adjusted : for all that is secondary together; nan where nothing is adjusted
     sensitivity : the same with interrupted periods the other way; None where nothing was interrupted
+    excluded : interrupted periods were left out of the answer
     bounds : where outcomes are missing: what the difference is at least and at most
     reason : why there is no answer
     """
@@ -57,6 +58,7 @@ class Line:
     estimate: Estimate | None = None
     p_adjusted: float = nan
     sensitivity: Estimate | None = None
+    excluded: bool = False
     bounds: Bounds | None = None
     reason: TrialkitError | None = None
 
@@ -198,6 +200,7 @@ class _Work:
         try:
             question = self._question(line.outcome)
             own = question.excluded or method.months_excluded_by == "interruptions"
+            line = replace(line, excluded=own)
             if method.method == "spillover_check":
                 yield self._spillover(line, question, own, rng)
                 return
@@ -230,10 +233,10 @@ class _Work:
     def _question(self, name: str) -> Question:
         outcome = next(one for one in self.protocol.outcomes if one.id == name)
         if name not in self.panels:
-            raise _nothing(outcome)
+            raise nothing_recorded(outcome)
         question = Question.of(self.protocol, self.lot, self.panels[name], outcome)
         if not question.seen(False).any():
-            raise _nothing(outcome)
+            raise nothing_recorded(outcome)
         return question
 
     def _request(
@@ -291,7 +294,8 @@ def _as_estimate(found: Bounds, question: Question, digests: tuple[str, ...]) ->
     )  # fmt: skip
 
 
-def _nothing(outcome: Outcome) -> EstimateError:
+def nothing_recorded(outcome: Outcome) -> EstimateError:
+    """The reason why an outcome is missing from a table."""
     return EstimateError(
         f"Nothing is recorded of {outcome.id} in the periods of the question, so there is nothing to compare. Record it, or "
         "leave it as missing.",
@@ -312,4 +316,4 @@ def _no_effect(outcome: Outcome) -> EstimateError:
     )
 
 
-__all__ = ["CHECK", "MISSING", "MODEL", "OUTCOME", "SECONDARY", "Beside", "Line", "beside"]
+__all__ = ["CHECK", "MISSING", "MODEL", "OUTCOME", "SECONDARY", "Beside", "Line", "beside", "nothing_recorded"]

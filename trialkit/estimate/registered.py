@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialkit.design.parts_design import PartsDesign
-from trialkit.errors import EstimateError
+from trialkit.estimate.described import needs_a_lot
 from trialkit.estimate.drawn import Drawn
 from trialkit.estimate.question import Per, Question, Side, Way, not_built, periods_of
 from trialkit.estimate.randomization import RandomizationTest
@@ -138,7 +138,7 @@ def check_built(protocol: Protocol) -> None:
     """
     primary = protocol.analysis.primary
     if not protocol.drawn:
-        raise _not_drawn(protocol)
+        raise needs_a_lot(protocol, "randomization_test")
     if primary.method != "randomization_test":
         raise not_built(primary.method)
     if protocol.estimand.measure not in _DIFFERENCES:
@@ -147,19 +147,6 @@ def check_built(protocol: Protocol) -> None:
         raise not_built("interval: model_based")
     if protocol.design in ("rolling_lottery", "place_lottery"):
         raise not_built(f"design: {protocol.design}")
-
-
-def _not_drawn(protocol: Protocol) -> EstimateError:
-    method = protocol.analysis.primary.method
-    return EstimateError(
-        f"{protocol.protocol} was not drawn by lot, so there is no randomization test and nothing may be said about causes. "
-        f"The answer it registers, {method}, describes; it is not built yet, and no other is given in its place.",
-        {"protocol": protocol.protocol, "registered": method},
-        da=f"{protocol.protocol} er ikke afgjort ved lodtrækning, så der er ingen randomiseringstest, og der kan intet siges "
-        f"om årsager. Det registrerede svar, {method}, beskriver; det er ikke bygget endnu, og der gives ikke et andet i "
-        "stedet.",
-        code="E_NOT_DRAWN",
-    )
 
 
 __all__ = ["Answer", "Side", "chance_of", "check_built", "periods_of", "registered"]

@@ -12,10 +12,10 @@ from functools import cached_property
 from typing import Any, Final
 
 from trialkit.errors import Lang
-from trialkit.report.findings import Findings, spans
+from trialkit.report.findings import Findings
 from trialkit.report.naming import readable
 from trialkit.report.page import counted, say, texts
-from trialkit.report.quarters import Counts
+from trialkit.report.quarters import Counts, period_name, spans_told
 from trialkit.report.words import SMALLEST_BASE, date_long, listing, number, probability
 
 _PEOPLE: Final = ("child", "parent", "adult", "person", "family")
@@ -294,26 +294,15 @@ class Said:
         """Months as ranges: ``February 2012 – June 2012``."""
         if not periods:
             return str(self.words["none_left_out"])
-        runs = spans(periods)
-        return listing(
-            (
-                self.period(first) if first == last else f"{self.period(first)} – {self.period(last)}"
-                for first, last in runs
-            ),
-            self.lang,
-        )
+        return spans_told(periods, self.lang)
 
     def period(self, name: str) -> str:
         """A month, quarter or year in words."""
-        month = name.partition("-")[2]
-        if month.isdigit():
-            return date_long(f"{name}-01", self.lang).split(" ", 1)[1]
-        return self.quarter(name, "quarter_name")
+        return period_name(name, self.lang)
 
     def quarter(self, name: str, form: str = "quarter_short") -> str:
         """``Q1 2012``; a year as it stands."""
-        year, _, place = name.replace("-", "").partition("q")
-        return say(self.words[form], quarter=place, year=year) if place else name
+        return period_name(name, self.lang, form)
 
     def title(self, key: str, *, short: bool = False) -> str:
         """A group for people: a wave's name, an arm's, or the pilots."""

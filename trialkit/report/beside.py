@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from trialkit.estimate.beside import MISSING, OUTCOME
 from trialkit.estimate.exposure import CONDITIONS
@@ -15,14 +15,29 @@ from trialkit.report.words import listing, number, probability
 
 if TYPE_CHECKING:
     from trialkit.errors import Lang
-    from trialkit.estimate.beside import Line
+    from trialkit.estimate.beside import Beside, Line
     from trialkit.estimate.neighbours import Spillover
     from trialkit.estimate.result import Estimate
-    from trialkit.report.findings import Findings
+    from trialkit.protocol.model import Protocol as Promised
 
 FEW: Final = 12  # units up to which a model is only a companion of the test
 MANY: Final = 60  # units shown one by one in the table of neighbours
 _MODELS: Final = frozenset({"stepped_wedge_model", "mixed_model", "gee", "glmm"})
+
+
+class Answered(Protocol):
+    """What a page is about: an answer through a lot, or a description."""
+
+    @property
+    def protocol(self) -> Promised: ...
+
+    @property
+    def beside(self) -> Beside: ...
+
+    @property
+    def alpha(self) -> float: ...
+
+    def name_of(self, unit: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +57,7 @@ class Row:
 class SaidBeside:
     """What a page says of everything beside the answer, in one language."""
 
-    found: Findings
+    found: Answered
     lang: Lang
 
     @cached_property
@@ -132,10 +147,11 @@ class SaidBeside:
     def _sensitivity(self, line: Line) -> str:
         other = line.sensitivity
         assert other is not None
-        key = "with_interrupted" if self.found.answer.excluded else "without_interrupted"
+        key = "with_interrupted" if line.excluded else "without_interrupted"
+        tail = "" if math.isnan(other.p_value) else "_p"
         return say(
-            self.words[key], name=f"{self.outcome(line)}, {self.method(line)}", difference=self.signed(other.estimate, other),
-            p=self._plain(other.p_value),
+            self.words[key + tail], name=f"{self.outcome(line)}, {self.method(line)}",
+            difference=self.signed(other.estimate, other), p=self._plain(other.p_value),
         )  # fmt: skip
 
     def unanswered(self) -> list[tuple[str, str]]:
@@ -160,7 +176,7 @@ class SaidBeside:
         return [] if found is None else map_rows(found, self.found, self.lang)
 
 
-def spillover_told(found: Spillover, about: Findings, lang: Lang) -> list[str]:
+def spillover_told(found: Spillover, about: Answered, lang: Lang) -> list[str]:
     """Exposure, test and effect in sentences."""
     w, spoken = texts(lang)["beside"], SaidBeside(about, lang)
     said = _clean(found, about, lang)
@@ -174,7 +190,7 @@ def spillover_told(found: Spillover, about: Findings, lang: Lang) -> list[str]:
         }  # fmt: skip
         said.append(say(w["neighbours_test"], **blanks))
         said.append(say(w["neighbours_smallest"], **blanks))
-        if found.test.smallest_p > about.answer.alpha:
+        if found.test.smallest_p > about.alpha:
             said.append(w["neighbours_blind"])
     elif found.reason is not None:
         said.append(found.reason.told(lang))
@@ -183,7 +199,7 @@ def spillover_told(found: Spillover, about: Findings, lang: Lang) -> list[str]:
     return said
 
 
-def _clean(found: Spillover, about: Findings, lang: Lang) -> list[str]:
+def _clean(found: Spillover, about: Answered, lang: Lang) -> list[str]:
     """How many waiting units could be without a neighbour that had begun."""
     w, it = texts(lang)["beside"], found.exposed
     if CONDITIONS[0] in it.never:
@@ -194,7 +210,7 @@ def _clean(found: Spillover, about: Findings, lang: Lang) -> list[str]:
     return said
 
 
-def map_rows(found: Spillover, about: Findings, lang: Lang) -> list[tuple[str, ...]]:
+def map_rows(found: Spillover, about: Answered, lang: Lang) -> list[tuple[str, ...]]:
     """Rows of the table of neighbours; none where units are many."""
     it = found.exposed
     if len(it.ids) > MANY:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -80,6 +80,11 @@ class Findings:
         compared = set(self.answer.panel.periods)
         early = self.unfinished[:, [period in compared for period in self.panel.periods]].any()
         return (*(() if self.snapshot else ("live",)), *(("early",) if early else ()))
+
+    @property
+    def alpha(self) -> float:
+        """The limit set beforehand."""
+        return self.answer.alpha
 
     @property
     def synthetic(self) -> bool:
@@ -197,23 +202,4 @@ class Findings:
         return jcs(found)
 
 
-def spans(periods: Sequence[str]) -> list[tuple[str, str]]:
-    """Runs of consecutive months as (first, last); other periods one by one."""
-    found: list[tuple[str, str]] = []
-    for period in periods:
-        if found and _next(found[-1][1]) == period:
-            found[-1] = (found[-1][0], period)
-        else:
-            found.append((period, period))
-    return found
-
-
-def _next(period: str) -> str:
-    year, _, month = period.partition("-")
-    if not month.isdigit():
-        return ""
-    number = int(year) * 12 + int(month)
-    return f"{number // 12}-{number % 12 + 1:02d}"
-
-
-__all__ = ["FORMAT", "MANY", "PILOTS", "Findings", "Reason", "spans"]
+__all__ = ["FORMAT", "MANY", "PILOTS", "Findings", "Reason"]

@@ -106,7 +106,7 @@ def schematic(
         ax.set_xlim(0, len(periods))
         ax.set_ylim(len(rows), -0.9)
         ax.set_yticks(np.arange(len(rows)) + 0.5, [row.name for row in rows])
-        ax.set_xticks(np.arange(len(periods)) + 0.5, [_short(period) for period in periods], rotation=90, fontsize=6.5)
+        ax.set_xticks(np.arange(len(periods)) + 0.5, [short(period) for period in periods], rotation=90, fontsize=6.5)
         ax.tick_params(length=0)
         for side in ax.spines.values():
             side.set_visible(False)
@@ -149,10 +149,19 @@ def _cell(ax: Axes, x: float, y: float, state: str, *, faint: bool) -> None:
 
 
 def curves(
-    lines: Sequence[Line], columns: Sequence[str], *, ylabel: str, title: str, key: str, number: Callable[[float], str]
+    lines: Sequence[Line],
+    columns: Sequence[str],
+    *,
+    ylabel: str,
+    title: str,
+    key: str,
+    number: Callable[[float], str],
+    shaded: Sequence[int] = (),
 ) -> Markup:
-    """Outcome by group and period; gaps where numbers are hidden; a line where each group began."""
+    """Outcome by group and period; gaps where numbers are hidden; a line where each group began; ``shaded`` periods grey."""
     with _figure(2.7) as (figure, ax):
+        for place in shaded:
+            ax.axvspan(place - 0.5, place + 0.5, facecolor="#e6e6e6", linewidth=0, zorder=0)
         ends: list[tuple[float, float, str, str]] = []
         drawn = 0
         for line in lines:
@@ -169,7 +178,7 @@ def curves(
         ax.set_ylim(0, top * 1.18 or 1.0)
         _named(ax, ends, len(columns), top)
         ax.set_xlim(-0.4, len(columns) + 1.3)
-        ax.set_xticks(range(len(columns)), columns, fontsize=7)
+        ax.set_xticks(range(len(columns)), columns, fontsize=7 if len(columns) <= 14 else 5.5)
         ax.set_ylabel(ylabel)
         _numbered(ax, number, "y")
         _plain(ax)
@@ -307,7 +316,7 @@ def _plain(ax: Axes) -> None:
     ax.tick_params(length=2, width=0.5)
 
 
-def _short(period: str) -> str:
+def short(period: str) -> str:
     """``02·12`` for a month; anything else as it stands."""
     found = re.fullmatch(r"\d\d(\d\d)-(\d\d)", period)
     return f"{found[2]}·{found[1]}" if found else period
@@ -349,4 +358,4 @@ def _svg(figure: Figure, title: str, key: str) -> Markup:
     return Markup(f"{head}{escape(title)}</title>\n{body}\n</svg>")
 
 
-__all__ = ["MARKS", "STATES", "Line", "Row", "curves", "distribution", "legend", "schematic"]
+__all__ = ["MARKS", "STATES", "Line", "Row", "curves", "distribution", "legend", "schematic", "short"]

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trialkit.errors import Lang
 from trialkit.estimate.within_months import STARTED, WAITING
 from trialkit.panel import Panel
 from trialkit.report.disclosure import SMALLEST, shown
+from trialkit.report.page import say, texts
 from trialkit.report.unit_list import harmless
-from trialkit.report.words import SMALLEST_BASE
+from trialkit.report.words import SMALLEST_BASE, date_long, listing
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -74,6 +76,7 @@ def quarters(
     *,
     smallest: int = SMALLEST,
     whole: bool = True,
+    of: Callable[[str], str] | None = None,
 ) -> Quarters:
     """Sum an outcome by group and quarter.
 
@@ -83,9 +86,11 @@ def quarters(
     states, used : (n, t) of the panel: the side of each cell, and whether it enters the answer
     smallest : counts from 1 up to this one are hidden
     whole : numerators are counts too; otherwise they are hidden where their denominators are
+    of : the column of a period; its quarter unless given
     """
-    columns = tuple(dict.fromkeys(quarter(period) for period in panel.periods))
-    atoms, sums, names = _parts(panel, groups, states, used, columns)
+    of = of or quarter
+    columns = tuple(dict.fromkeys(of(period) for period in panel.periods))
+    atoms, sums, names = _parts(panel, groups, states, used, columns, of)
     seen = panel.observed
     people = np.where(seen, panel.denominator, 0.0).ravel() @ atoms
     events = np.where(seen, panel.numerator, 0.0).ravel() @ atoms
@@ -114,8 +119,47 @@ def quarter(period: str) -> str:
     return f"{year}q{(int(month) + 2) // 3}" if month.isdigit() else period
 
 
+def spans(periods: Sequence[str]) -> list[tuple[str, str]]:
+    """Runs of consecutive months as (first, last); other periods one by one."""
+    found: list[tuple[str, str]] = []
+    for period in periods:
+        if found and _next(found[-1][1]) == period:
+            found[-1] = (found[-1][0], period)
+        else:
+            found.append((period, period))
+    return found
+
+
+def _next(period: str) -> str:
+    year, _, month = period.partition("-")
+    if not month.isdigit():
+        return ""
+    number = int(year) * 12 + int(month)
+    return f"{number // 12}-{number % 12 + 1:02d}"
+
+
+def spans_told(periods: Sequence[str], lang: Lang) -> str:
+    """Periods as ranges: ``February 2012 – June 2012``."""
+    told = [tuple(period_name(end, lang) for end in ends) for ends in spans(periods)]
+    return listing((first if first == last else f"{first} – {last}" for first, last in told), lang)
+
+
+def period_name(name: str, lang: Lang, form: str = "quarter_name") -> str:
+    """A month, quarter or year in words."""
+    month = name.partition("-")[2]
+    if month.isdigit():
+        return date_long(f"{name}-01", lang).split(" ", 1)[1]
+    year, _, place = name.replace("-", "").partition("q")
+    return say(texts(lang)["effect"][form], quarter=place, year=year) if place else name
+
+
 def _parts(
-    panel: Panel, groups: Sequence[Group], states: NDArray[np.int8], used: Bools, columns: Sequence[str]
+    panel: Panel,
+    groups: Sequence[Group],
+    states: NDArray[np.int8],
+    used: Bools,
+    columns: Sequence[str],
+    of_period: Callable[[str], str],
 ) -> tuple[Floats, Bools, list[tuple[str, str]]]:
     """(cells, atoms) which atom each cell of the panel is in; (sums, atoms) what each published number adds up."""
     of = {unit: place for place, group in enumerate(groups) for unit in group.units}
@@ -126,7 +170,7 @@ def _parts(
     for row, unit in enumerate(panel.units):
         for column, period in enumerate(panel.periods):
             if unit in of:
-                part = (of[unit], columns.index(quarter(period)), int(side[row, column]))
+                part = (of[unit], columns.index(of_period(period)), int(side[row, column]))
                 place[row, column] = known.setdefault(part, len(known))
     member = (place.ravel()[:, None] == np.arange(len(known))).astype(np.float64)
     group, when, which = np.array(list(known), int).reshape(-1, 3).T
@@ -155,4 +199,6 @@ def curve_csv(
     return text.getvalue()
 
 
-__all__ = ["ALL", "Counts", "Group", "Quarters", "curve_csv", "quarter", "quarters"]
+__all__ = [
+    "ALL", "Counts", "Group", "Quarters", "curve_csv", "period_name", "quarter", "quarters", "spans", "spans_told",
+]  # fmt: skip

@@ -8,14 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from trialkit.design.observed import observed
 from trialkit.draw.folder import DrawFolder
 from trialkit.draw.official import Draw
 from trialkit.draw.sources import REHEARSAL_ID
 from trialkit.draw.verify import Verdict
 from trialkit.errors import DrawError
-from trialkit.population import population
+from trialkit.population import Population, population
 from trialkit.protocol.plan import plan_hash
 from trialkit.units import Units
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # the records' database is loaded when it is asked for, not b
     from trialkit.records.snapshot import Snapshot
     from trialkit.records.store import Store
     from trialkit.records.tabulate import Tabulation
+    from trialkit.report.described import Described
     from trialkit.report.findings import Findings
 
 from trialkit.trial.draws import Draws, another_record
@@ -85,7 +87,7 @@ class Trial(Draws):
         """
         from trialkit.records.frozen import freeze
 
-        document = self.plan if self.binding.drawn else self._plan_document(self.population())
+        document = self.plan if self.binding.drawn else self._promise(self.population())
         return freeze(
             self.records,
             self._snapshots,
@@ -203,6 +205,49 @@ class Trial(Draws):
             confirmed=verdict.confirmed,
         )
 
+    def description(self, *, snapshot: str = "", live: bool = False) -> Described:
+        """The registered description of a trial that was not drawn by lot, after checking plan and data.
+
+        Parameters
+        ----------
+        snapshot, live : as `estimate`
+
+        Raises
+        ------
+        RecordError
+            ``E_SNAPSHOT``: there is none, it was changed, or it was frozen under another plan.
+        DesignError
+            The trial is drawn by lot.
+        EstimateError
+            ``E_NOT_DRAWN``: a lot would be needed.  ``E_NOT_BUILT``, ``E_NO_RECORDS``: it cannot be given.
+        """
+        from trialkit.estimate.described import described
+        from trialkit.report.described import Described
+
+        protocol = self.binding
+        people = population(protocol, self.folder)
+        assignment = observed(protocol, people.units)
+        document = self._promise(people)
+        frozen = None if live else self.snapshot(snapshot)
+        if frozen is not None:
+            _check_plan_of(frozen, plan_hash(document))
+        name = None if frozen is None else frozen.digest
+        asked = [protocol.estimand.what, *(one.id for one in _effects(protocol))]
+        panels = {what: self.panel(what, snapshot=name).panel for what in asked}
+        return Described(
+            protocol=protocol,
+            plan=document,
+            description=described(
+                protocol, assignment, panels, digests=(plan_hash(document), *((name,) if name else ()))
+            ),
+            as_of=self.records.last_day if frozen is None else frozen.as_of,
+            snapshot=name or "",
+        )
+
+    def _promise(self, people: Population) -> dict[str, Any]:
+        """The plan that binds: the committed one, or the draft's where no draw ever commits it."""
+        return self.plan if (self.folder / "plan.json").is_file() else self._plan_document(people)
+
     def neighbours(self) -> Map:
         """Who touches whom, as the plan's list of units says, and since when its pilots have had the new way."""
         from trialkit.estimate.neighbours import Map
@@ -281,9 +326,16 @@ def _check_of(frozen: Snapshot, hashes: tuple[str, str]) -> None:
     """Refuse data that were frozen under another plan, or that do not know this draw."""
     from trialkit.records.refusals import changed_snapshot
 
-    if frozen.plan_hash != hashes[0]:
-        raise changed_snapshot(frozen.folder, "plan_hash", ("is that of another plan", "er en anden plans"))
+    _check_plan_of(frozen, hashes[0])
     if hashes[1] not in {record for _, record in frozen.draws}:
         raise changed_snapshot(
             frozen.folder, "draws", ("does not name this draw's record", "nævner ikke denne lodtræknings resultatfil")
         )
+
+
+def _check_plan_of(frozen: Snapshot, promised: str) -> None:
+    """Refuse data that were frozen under another plan."""
+    from trialkit.records.refusals import changed_snapshot
+
+    if frozen.plan_hash != promised:
+        raise changed_snapshot(frozen.folder, "plan_hash", ("is that of another plan", "er en anden plans"))
