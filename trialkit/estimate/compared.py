@@ -29,10 +29,10 @@ class Places(NamedTuple):
     """Where each unit stood in the lot: (n_units,) arrays beside the ids."""
 
     ids: tuple[str, ...]
-    labels: NDArray[np.str_]
-    block: NDArray[np.str_]
-    item: Ints
-    free: Bools
+    labels: NDArray[np.str_]  # what each drew
+    block: NDArray[np.str_]  # empty where the lot had none
+    item: Ints  # the unit or cluster that the lot fell on, from 0
+    free: Bools  # False where fixed beforehand
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -177,7 +177,13 @@ def positive(weights: Floats) -> Floats:
 
 
 def aligned(values: ArrayLike, ids: tuple[str, ...], at: Ints, what: str, da: str) -> Floats:
-    """(m,) floats, one per row, none missing."""
+    """(m,) floats, one per row, none missing.
+
+    Raises
+    ------
+    UnitsError
+        Another length, or a gap; ``facts["units"]`` lists whose.
+    """
     column = np.asarray(values, np.float64)
     gaps = [] if column.shape != at.shape else sorted({ids[k] for k in at[~np.isfinite(column)]})
     if column.shape != at.shape or gaps:

@@ -84,7 +84,8 @@ def contrasts(starts: Ints, sizes: Ints, weight: Floats, control: Control = "not
     """The contrasts of the weights (g, t): each cell against the cohorts still waiting, or against the last one alone.
 
     The comparison before the start is with the same cohorts as after it, in the last period before the cell's own
-    start.  A cohort treated from the first period on has none; its cells count in the effect only.
+    start.  A cohort treated from the first period on has none; its cells count in the effect only.  ``starts`` and
+    ``sizes`` are (g,).  Cells without a cohort to compare with are refused.
 
     References
     ----------

@@ -70,6 +70,7 @@ def exposure_effect(
         With the panel's units and periods.
     panel : Panel
     compare : two of `CONDITIONS`; spillover on those who wait unless given
+    estimator : ``hajek`` or ``horvitz_thompson``
     counted_per : ``unit`` counts unit-periods the same, ``child`` by the panel's denominators
     level : float in (0, 1)
     most, draws, rng : up to ``most`` allocations are gone through, otherwise ``draws`` of them give the probabilities

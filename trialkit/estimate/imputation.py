@@ -34,7 +34,10 @@ def imputation(
     ----------
     outcome : (n, t) float, in ``unit``, without gaps
     start : (n,) the period each unit starts in; 0, nan, infinity or None for never
+    periods : (t,) numbers or dates of the columns, optional; 0, 1, ... unless given
     event_time : 0 is the first treated period; all if left out
+    drawn_by_lot : bool
+        Whether starts were drawn by lot; if not, the method says so.
 
     Returns
     -------

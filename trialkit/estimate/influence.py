@@ -51,9 +51,9 @@ class Influence(NamedTuple):
 class Comparisons(NamedTuple):
     """Every comparison: cohort, period, base period, and who is compared with."""
 
-    group: Ints
-    period: Ints
-    base: Ints
+    group: Ints  # (k,) the cohort's first period
+    period: Ints  # (k,)
+    base: Ints  # (k,) the period compared with
     controls: Bools  # (k, g)
 
     @classmethod
@@ -94,10 +94,12 @@ class Comparisons(NamedTuple):
 
 
 def joined(parts: list[Influence]) -> Influence:
+    """All comparisons of all parts, in order."""
     return Influence(np.concatenate([p.slope for p in parts]), np.concatenate([p.level for p in parts]))
 
 
 def no_never() -> EstimateError:
+    """The refusal where no unit shows what would have been."""
     return EstimateError(
         "There are no units that are never treated (or no cohort besides one), so nobody shows what would have been. "
         "Compare with those not yet treated, or say which cohort is the reference and drop the periods from its start.",

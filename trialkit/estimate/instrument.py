@@ -49,7 +49,7 @@ def complier_effect(
         1 for those who took part, 0 for others; or a dose.
     assignment : Assignment, or Drawn
         What was drawn; see `difference_in_means`.
-    covariates : name -> float, optional
+    covariates : name -> (n_units,) float, or (n_rows,), optional
         Measured before the draw.
     compare, unit, rows, weights, level : as for `difference_in_means`
     errors : HC2, or CR2 where clusters were drawn, unless given

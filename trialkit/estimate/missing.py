@@ -292,6 +292,7 @@ def worst_case(outcome: Floats, treated: Bools, *, support: tuple[float, float] 
 def imbens_manski(lower: float, upper: float, se_lower: float, se_upper: float, *, level: float = 0.95) -> Interval:
     """An interval that covers the effect with probability ``level``, wherever between the bounds it lies.
 
+    ``lower`` and ``upper`` are estimated bounds with the errors ``se_lower`` and ``se_upper``, all in the outcome's unit.
     Between a one-sided interval (bounds far apart: the effect can be near one of them only) and a two-sided one (bounds
     that meet): ``c`` solves ``Phi(c + (upper - lower) / max(se)) - Phi(-c) = level``.
 

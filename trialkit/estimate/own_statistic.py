@@ -53,10 +53,10 @@ class Own:
     """A user's statistic, bound."""
 
     drawn: Drawn
-    function: Callable[[Floats, Codes], Floats]
-    outcome: Floats
-    item: NDArray[np.intp]
-    treated: Floats
+    function: Callable[[Floats, Codes], Floats]  # as in `UserStatistic`
+    outcome: Floats  # (n_units,), or (n_units, ...)
+    item: NDArray[np.intp]  # (n_units,)
+    treated: Floats  # (n_units,) 1 where the hypothesised effect is taken off
     name: str
     centre: float | None = None
     estimate: float = nan

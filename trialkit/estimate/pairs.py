@@ -20,7 +20,20 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PairedT:
-    """The t of the differences within matched pairs, df pairs - 1; a cluster counts by its mean."""
+    """The t of the differences within matched pairs, df pairs - 1; a cluster counts by its mean.
+
+    ``mean(d) / (sd(d) / sqrt(pairs))`` with d the new one's outcome less the other's.
+
+    Parameters
+    ----------
+    outcome : (n_units,) or (n_items,) float
+        One value per unit in the design's order, or one per cluster.
+    compare : two labels, the new one first
+
+    References
+    ----------
+    Student (1908), doi:10.1093/biomet/6.1.1; through the lot: Fisher (1935), The Design of Experiments, section 21.
+    """
 
     outcome: Floats
     compare: tuple[str, str]
@@ -43,7 +56,7 @@ class Pairs:
 
     arms: Arms
     first: NDArray[np.intp]  # (pairs,) the item of each pair that comes first
-    second: NDArray[np.intp]
+    second: NDArray[np.intp]  # (pairs,) the other
     difference: Floats  # (pairs,) first minus second
     name: str = "paired t"
     monotone: bool = True

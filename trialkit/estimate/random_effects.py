@@ -27,8 +27,8 @@ class RandomEffects:
     """Slots (n, q) of the rows, the structure over them, and what each group of slots is called."""
 
     structure: Structure
-    z: Floats
-    cluster: Ints
+    z: Floats  # (n, q)
+    cluster: Ints  # (n,) from 0
     clusters: tuple[str, ...]
     slots: tuple[tuple[str, slice], ...]
 

@@ -100,10 +100,10 @@ class Regression:
 class Columns:
     """Checked input of a regression: outcome, named columns, what to report, weights and clusters."""
 
-    outcome: Floats
+    outcome: Floats  # (n,)
     names: tuple[str, ...]
-    values: Floats
-    reported: int
+    values: Floats  # (n, k) the columns
+    reported: int  # the first so many of them
     weights: Floats | None
     clusters: Ints | None
 

@@ -153,7 +153,7 @@ def degrees_of_freedom(fit: Fit, errors: Errors, sums: Clustered | None, contras
 
 
 def check_errors(errors: str, *, clustered: bool) -> None:
-    """Whether ``errors`` is known and goes with having clusters or not."""
+    """Refuse errors that nobody knows, or that do not go with having clusters or not."""
     if errors not in get_args(Errors):
         raise EstimateError(
             f"There are no errors called {errors!r}, and guessing would print a wrong interval. Use one of "

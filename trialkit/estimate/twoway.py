@@ -43,6 +43,8 @@ def two_way(
     ----------
     outcome : (n, t) float, in ``unit``, without gaps
     start : (n,) the period each unit starts in; 0, nan, infinity or None for never
+    periods : (t,) numbers or dates of the columns, optional; 0, 1, ... unless given
+    clusters : (n,) labels of larger groups of units, with ``errors="cluster"``
     errors : clustered by ``unit``, by ``cluster`` (given), by unit and period, or not; t with min(clusters) - 1
         degrees of freedom, else observations less parameters
     small_sample : bool
