@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.stats import f as f_distribution
 from scipy.stats import ttest_ind
 
-from trialkit.design import complete
+from trialkit.design import blocked, complete
 from trialkit.errors import EstimateError
 from trialkit.estimate.cluster_summary import ClusterSummaries, cluster_summaries
 
@@ -143,6 +143,25 @@ def test_the_lot_is_gone_through_with_the_same_summaries():
         found.by_lot(design, ["new"] * 3 + ["usual", "new"] + ["usual"] * 4, compare=("new", "usual"))
     with pytest.raises(EstimateError, match="Nothing was summarised for c9"):
         found.of(["c9"])
+
+
+def test_blocks_and_members_of_clusters_are_those_of_the_design():
+    """Where clusters of units were drawn within blocks, the clusters' summaries are exchanged within blocks only."""
+    data = made_up(6, clusters=8)
+    found = summarised(data)
+    units = [f"u{k:02d}" for k in range(16)]
+    clusters = {unit: f"c{k // 2}" for k, unit in enumerate(units)}
+    region = {unit: "east" if k < 8 else "west" for k, unit in enumerate(units)}
+    design = blocked(units, {"new": 1, "usual": 1}, blocks=region, clusters=clusters, level="cluster")
+    labels = ["new" if int(clusters[unit][1]) in (0, 1, 4, 5) else "usual" for unit in units]
+    treated = np.isin(data["cluster"], ["c0", "c1", "c4", "c5"])
+    found = summarised({**data, "treated": treated})
+    tested = found.by_lot(design, labels, compare=("new", "usual"), interval=False)
+    assert tested.estimate.n_allocations == 36
+    assert tested.estimate.n_units == 8
+    each = found.values
+    own = (each[[0, 1]].mean() - each[[2, 3]].mean() + each[[4, 5]].mean() - each[[6, 7]].mean()) / 2
+    assert tested.estimate.estimate == pytest.approx(own)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,7 @@ from math import inf, isfinite, nan, sqrt
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import brentq, minimize
+from scipy.optimize import brentq
 from scipy.special import chdtri
 
 from trialkit.estimate.cells import Floats
@@ -24,9 +23,11 @@ from trialkit.estimate.mixed_fit import Criterion, Likelihood
 from trialkit.estimate.moments import check_level
 
 RESIDUAL: Final = "residual"
-STEP: Final = 1e-4  # of the central differences, in roots of ratios and logarithms of the residual variance
+STEP: Final = 1e-3  # of the central differences, in free parameters of about unit size
 NEAR: Final = 0.01  # a root of 0 is a stationary point; starts on the boundary are moved so far inside,
 APART: Final = 0.3  # and tried from here as well
+STEPS, HALVINGS, FURTHEST = 60, 24, 3.0  # Newton steps at most, how often one is halved, and how long it may be
+CLOSE: Final = 1e-8  # of the height, from which a step is exact to rounding
 FAR: Final = 1e6  # times the whole variance: an upper end beyond it is infinite
 
 
@@ -73,7 +74,7 @@ def component_intervals(
     found = []
     for name, value in components.items():
         height, scale = surface.held(name), surface.scale
-        low, high = (_crossing(height, value, limit, bound, scale) for bound in surface.bounds(name))
+        low, high = (_crossing(height, value, surface.least, limit, bound, scale) for bound in surface.bounds(name))
         found.append(ComponentInterval(name=name, variance=value, low=low, high=high, level=level, unit=unit))
     return tuple(found)
 
@@ -96,6 +97,11 @@ class _Surface:
     def scale(self) -> float:
         """The whole variance."""
         return self.s2 * (1 + float(np.abs(self.ratios).sum()))
+
+    @property
+    def log(self) -> float:
+        """What one step of a free logarithm of the residual variance is: about its own error."""
+        return sqrt(2 / self.likelihood.sums.n_rows)
 
     @property
     def root(self) -> Floats:
@@ -128,12 +134,31 @@ class _Surface:
             starts.append(np.r_[np.where(np.abs(start[:k]) <= NEAR, APART, start[:k]), start[k]])
         found = inf
         for inside in starts:
-            first: NDArray[np.float64] = np.asarray(np.delete(inside, place), np.float64)
-            best = minimize(
-                self._slope, first, (place, value), "BFGS", jac=True, options={"gtol": 1e-6, "maxiter": 200}
-            )
-            found = min(found, float(best.fun))
+            found = min(found, self._descended(place, value, np.delete(inside, place)))
         return found
+
+    def _descended(self, place: int, value: float, free: Floats) -> float:
+        """The height where Newton steps end: they are halved until they lead down."""
+        for _ in range(STEPS):
+            height, gradient, hessian = self._around(place, value, free)
+            if not (np.isfinite(height) and np.isfinite(hessian).all()):
+                return inf
+            curves, axes = np.linalg.eigh(hessian)
+            along = axes.T @ gradient
+            scaled = along / np.maximum(np.abs(curves), 1e-6 * np.abs(curves).max())
+            if along @ scaled < CLOSE and curves[0] > -1e-3 * curves[-1]:
+                return height - 0.5 * float(along @ scaled)
+            step = -(axes @ scaled) * min(1.0, FURTHEST / max(float(np.linalg.norm(scaled)), 1e-300))
+            sizes = 0.5 ** np.arange(HALVINGS)
+            tried = np.full(HALVINGS, inf)
+            for part in (slice(0, 1), slice(1, None)):  # mostly the whole step will do
+                tried[part] = self._heights(place, value, free + sizes[part, None] * step)
+                if tried.min() < height:
+                    break
+            if not tried.min() < height:
+                return height
+            free = free + sizes[int(tried.argmin())] * step
+        return height
 
     def _start(self) -> Floats:
         """(k + 1,) roots at the optimum and the logarithm of the residual variance over its own."""
@@ -148,12 +173,18 @@ class _Surface:
         roots = roots / self.root
         return np.asarray(np.r_[np.where(np.abs(roots) < NEAR, NEAR, roots), 0.0], np.float64)
 
-    def _slope(self, free: Floats, place: int, value: float) -> tuple[float, Floats]:
-        """Height and central differences of the free parameters (m,), all in one call."""
+    def _around(self, place: int, value: float, free: Floats) -> tuple[float, Floats, Floats]:
+        """Height, gradient and Hessian by differences in the free parameters (m,), all in one call."""
         m = len(free)
-        moved = np.concatenate([free[None], free + STEP * np.eye(m), free - STEP * np.eye(m)])
-        heights = self._heights(place, value, moved)
-        return float(heights[0]), (heights[1 : m + 1] - heights[m + 1 :]) / (2 * STEP)
+        moves = STEP * np.eye(m)
+        rows, cols = np.triu_indices(m, 1)
+        points = [np.zeros((1, m)), moves, -moves, moves[rows] + moves[cols], -moves[rows] - moves[cols]]
+        heights = self._heights(place, value, free + np.concatenate(points))
+        here, up, down, both, back = np.split(heights, np.cumsum([len(part) for part in points])[:-1])
+        hessian = np.diag((up + down - 2 * here[0]) / STEP**2)
+        cross = (both + back - up[rows] - up[cols] - down[rows] - down[cols] + 2 * here[0]) / (2 * STEP**2)
+        hessian[rows, cols] = hessian[cols, rows] = cross
+        return float(here[0]), (up - down) / (2 * STEP), hessian
 
     def _heights(self, place: int, value: float, free: Floats) -> Floats:
         """(d,) with one component at a value and the others at free parameters (d, m)."""
@@ -165,7 +196,7 @@ class _Surface:
         structure, k = self.likelihood.structure, len(self.ratios)
         if place == k:
             return free * self.root, np.full(len(free), np.log(value / self.s2))
-        roots, logs = np.insert(free[:, :-1], place, 0.0, axis=1) * self.root, np.clip(free[:, -1], -50, 50)
+        roots, logs = np.insert(free[:, :-1], place, 0.0, axis=1) * self.root, np.clip(free[:, -1] * self.log, -50, 50)
         ratio = value / (self.s2 * np.exp(logs))
         if structure.kind == "decay" and place == 1:
             roots[:, 1] = np.arccos(np.sqrt(value))
@@ -190,7 +221,9 @@ class _Surface:
         return np.asarray(found + np.linalg.slogdet(h)[1] if reml else found, np.float64)
 
 
-def _crossing(height: Callable[[float], float], best: float, limit: float, bound: float, scale: float) -> float:
+def _crossing(
+    height: Callable[[float], float], best: float, least: float, limit: float, bound: float, scale: float
+) -> float:
     """Where a profile crosses its limit between its best value and a bound; the bound where it does not."""
     if isfinite(bound):
         if best == bound or height(bound) <= limit:
@@ -207,7 +240,12 @@ def _crossing(height: Callable[[float], float], best: float, limit: float, bound
             inner, outer = outer, best + away * step
             if step > FAR * scale:
                 return bound
-    return float(brentq(lambda at: height(at) - limit, inner, outer, xtol=1e-9 * scale, rtol=1e-8))
+
+    def beyond(at: float) -> float:
+        """Roots of heights are nearly straight."""
+        return sqrt(max(height(at) - least, 0.0)) - sqrt(limit - least)
+
+    return float(brentq(beyond, inner, outer, xtol=1e-9 * scale, rtol=1e-8))
 
 
 __all__ = ["ComponentInterval", "component_intervals"]
