@@ -148,7 +148,6 @@ def test_the_lot_is_gone_through_with_the_same_summaries():
 def test_blocks_and_members_of_clusters_are_those_of_the_design():
     """Where clusters of units were drawn within blocks, the clusters' summaries are exchanged within blocks only."""
     data = made_up(6, clusters=8)
-    found = summarised(data)
     units = [f"u{k:02d}" for k in range(16)]
     clusters = {unit: f"c{k // 2}" for k, unit in enumerate(units)}
     region = {unit: "east" if k < 8 else "west" for k, unit in enumerate(units)}
