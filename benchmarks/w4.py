@@ -11,7 +11,9 @@ from __future__ import annotations
 import importlib
 import tracemalloc
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +35,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 MONTHS = 24
+PEER_ERRORS = 0.05  # csdid draws its errors by the multiplier bootstrap, of which 1,000 draws are 2 % apart
 # simple effect and analytic error; imputation
 TRUSTED = {
     1_000: (0.6786523318129, 0.0668036652394, 0.712226263677),
@@ -103,27 +106,36 @@ def by_loop(frame: pd.DataFrame) -> float:
     return float(total / weight)
 
 
-def by_diff_diff(frame: pd.DataFrame) -> float:
-    """The fastest peer found."""
+def by_diff_diff(frame: pd.DataFrame) -> tuple[float, float]:
+    """The fastest peer found: the simple effect and its error."""
     peer = importlib.import_module("diff_diff").CallawaySantAnna(control_group="never_treated")
     names = {"outcome": "y", "unit": "id", "time": "month", "first_treat": "cohort"}
-    return float(peer.fit(frame, aggregate="simple", **names).overall_att)
+    found = peer.fit(frame, aggregate="simple", **names)
+    return float(found.overall_att), float(found.overall_se)
 
 
-def by_csdid(frame: pd.DataFrame) -> float:
-    """The port of R's did."""
+def by_csdid(frame: pd.DataFrame) -> tuple[float, float]:
+    """The port of R's did; what it prints is left out."""
     att = importlib.import_module("csdid.att_gt").ATTgt
-    found: Any = att(yname="y", gname="cohort", idname="id", tname="month", xformla="y~1", data=frame.copy())
-    return float(found.fit(est_method="reg").aggte(typec="simple").atte["overall_att"])
+    with redirect_stdout(StringIO()):
+        found: Any = att(yname="y", gname="cohort", idname="id", tname="month", xformla="y~1", data=frame.copy())
+        answer = found.fit(est_method="reg").aggte(typec="simple").atte
+    return float(np.ravel(answer["overall_att"])[0]), float(np.ravel(answer["overall_se"])[0])
 
 
-def memory(run: Callable[[], object], data: Data) -> float:
-    """Peak bytes allocated while it runs, over the bytes of the outcomes."""
+def memory(run: Callable[[], object]) -> float:
+    """Peak MiB allocated while it runs, beyond what it is given."""
     tracemalloc.start()
     run()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return peak / data.y.nbytes
+    return peak / 2**20
+
+
+def repeated(run: Callable[[], object], units: int) -> Contestant:
+    """Several times at once for few units: a millisecond alone cannot be timed."""
+    times = max(1, 20_000 // units)
+    return Contestant(lambda: [run() for _ in range(times)], times)
 
 
 def run(data: Path | None, rounds: int) -> list[str]:
@@ -143,13 +155,18 @@ def _one(data: Data, rounds: int, *, trusted: bool) -> list[str]:
         assert abs(imputed.estimate - other) <= 1e-10, (imputed.estimate, other)
     frame = tidy(data)
     contestants = {
-        "trialkit, Callaway-Sant'Anna": Contestant(lambda: callaway(data)),
-        "trialkit, efficient": Contestant(lambda: efficient(data)),
-        "trialkit, imputation": Contestant(lambda: imputation(data.y, data.cohort, unit="1")),
+        "trialkit, Callaway-Sant'Anna": repeated(lambda: callaway(data), n),
+        "trialkit, efficient": repeated(lambda: efficient(data), n),
+        "trialkit, imputation": repeated(lambda: imputation(data.y, data.cohort, unit="1"), n),
         "plain pandas loop, no errors": Contestant(lambda: by_loop(frame)),
     }
     peers = {"diff_diff": (by_diff_diff, 10), "csdid": (by_csdid, 50)}
     here = {name: peer for name, peer in peers.items() if find_spec(name)}
+    for name, (peer, _) in here.items():
+        value, error = peer(frame)
+        assert abs(value - answer.estimate) <= 1e-10, (name, value, answer.estimate)
+        assert abs(error / answer.std_error - 1) <= PEER_ERRORS, (name, error, answer.std_error)
+    allocated = {"Callaway-Sant'Anna": memory(lambda: callaway(data)), "efficient": memory(lambda: efficient(data))}
     contestants |= {name: Contestant(lambda run=run: run(frame)) for name, (run, _) in here.items()}  # type: ignore[misc]
     times = interleaved(contestants, rounds)
     own, second, *_ = times.values()
@@ -164,9 +181,12 @@ def _one(data: Data, rounds: int, *, trusted: bool) -> list[str]:
         times["plain pandas loop, no errors"].line(
             note=f"CPU ratio {times['plain pandas loop, no errors'].over(own):.1f}x"
         ),
-        f"allocated beyond the data at the peak, in sizes of the data: Callaway-Sant'Anna "
-        f"{memory(lambda: callaway(data), data):.2f}, efficient {memory(lambda: efficient(data), data):.2f}",
+        f"allocated at the peak beyond the data of {data.y.nbytes / 2**20:.1f} MiB: "
+        + ", ".join(f"{name} {found:.1f} MiB" for name, found in allocated.items()),
     ]
+    if "diff_diff" in here:
+        ratio = allocated["Callaway-Sant'Anna"] / memory(lambda: by_diff_diff(frame))
+        lines.append(f"allocated, over diff_diff's: {verdict(ratio, at_most=0.5)}")
     for name, (_, goal) in peers.items():
         if name in here:
             lines.append(times[name].line(note=f"CPU ratio {verdict(times[name].over(own), at_least=goal)}"))

@@ -135,22 +135,23 @@ def plain_bootstrap(data: Data, draws: int) -> float:
     return (1 + hits) / (1 + draws)
 
 
-def by_diff_diff(data: Data) -> object:
-    """The peer for CR2."""
+def by_diff_diff(data: Data) -> tuple[float, float]:
+    """The peer for CR2: the error and its degrees of freedom."""
     from diff_diff import LinearRegression  # type: ignore[import-not-found]
 
-    model = LinearRegression(include_intercept=False, robust=True, cluster_ids=data.cluster, vcov_type="hc2_bm")
-    return model.fit(data.x, data.y).get_inference(1)
+    model = LinearRegression(include_intercept=False, cluster_ids=data.cluster, vcov_type="hc2_bm")
+    found = model.fit(data.x, data.y).get_inference(1)
+    return float(found.se), float(found.df)
 
 
-def by_pyfixest(data: Data) -> object:
-    """The peer for the bootstrap."""
+def by_pyfixest(data: Data) -> float:
+    """The peer for the bootstrap: its p-value."""
     import pandas as pd
     import pyfixest  # type: ignore[import-not-found]
 
     frame = pd.DataFrame(columns(data)).assign(y=data.y, cluster=data.cluster)
     fit = pyfixest.feols("y ~ " + " + ".join(columns(data)), frame, vcov={"CRV1": "cluster"})
-    return fit.wildboottest(param="x1", reps=DRAWS, cluster="cluster", seed=1)
+    return float(fit.wildboottest(param="x1", reps=DRAWS, cluster="cluster", seed=1)["Pr(>|t|)"])
 
 
 def run(data: Path | None, rounds: int) -> list[str]:
@@ -174,16 +175,20 @@ def _cr2(data: Data, rounds: int, *, trusted: bool) -> list[str]:
     found, clusters = robust(data), len(np.unique(data.cluster))
     error, df = plain_cr2(data)
     assert np.allclose([found.std_errors[1], found.df[1]], [error, df], rtol=1e-9), (found, error, df)
-    ours = interleaved({"trialkit, CR2 and Satterthwaite": Contestant(lambda: robust(data))}, rounds)
-    plain = interleaved({"plain numpy, a matrix per cluster": Contestant(lambda: plain_cr2(data))}, 1)
-    (mine,), (textbook,) = ours.values(), plain.values()
+    peer = _peer("diff_diff", "diff-diff, hc2_bm", lambda: by_diff_diff(data))
+    if peer:
+        assert np.allclose(by_diff_diff(data), [error, df], rtol=1e-9), (by_diff_diff(data), error, df)
+    mine, *others = interleaved(
+        {"trialkit, CR2 and Satterthwaite": Contestant(lambda: robust(data)), **peer}, rounds
+    ).values()
+    (textbook,) = interleaved({"plain numpy, a matrix per cluster": Contestant(lambda: plain_cr2(data))}, 1).values()
     return [
         f"{len(data.y):,} rows, {data.x.shape[1]} regressors, {clusters} clusters; {rounds} rounds, medians",
         f"coefficient {found.coefficients[1]:.10f}, error {found.std_errors[1]:.10f}, df {found.df[1]:.8f}; agrees "
         "with plain numpy" + (" and the trusted numbers" if trusted and _agrees(data, found) else ""),
         mine.line(),
         textbook.line(note=f"one round; CPU ratio {textbook.cpu / mine.cpu:.1f}x"),
-        _peer("diff_diff", "diff-diff, hc2_bm", lambda: by_diff_diff(data), mine, rounds, at_least=2),
+        _beside(others, mine, "diff-diff", at_least=2),
     ]
 
 
@@ -191,13 +196,17 @@ def _wild(data: Data, rounds: int, *, trusted: bool) -> list[str]:
     found = bootstrapped(data)
     p, error = plain_bootstrap(data, 4 * PLAIN_DRAWS), math.sqrt(found.p_value * (1 - found.p_value))
     assert abs(found.p_value - p) <= 4 * error * math.sqrt(1 / DRAWS + 1 / (4 * PLAIN_DRAWS)), (found.p_value, p)
+    peer = _peer("wildboottest", "pyfixest, wildboottest", lambda: by_pyfixest(data))
+    if peer:
+        assert abs(found.p_value - by_pyfixest(data)) <= 4 * error * math.sqrt(2 / DRAWS), found.p_value
     if trusted:
         assert math.isclose(found.estimate.statistic, TRUSTED["t"], rel_tol=1e-9)
         assert abs(found.p_value - TRUSTED_P) <= 4 * math.hypot(TRUSTED_P_ERROR, found.estimate.mc_error)
-    mine, plain = interleaved(
+    mine, plain, *others = interleaved(
         {
             "trialkit, wild bootstrap": Contestant(lambda: bootstrapped(data)),
             "plain numpy loop (scaled)": Contestant(lambda: plain_bootstrap(data, PLAIN_DRAWS), PLAIN_DRAWS / DRAWS),
+            **peer,
         },
         rounds,
     ).values()
@@ -207,7 +216,7 @@ def _wild(data: Data, rounds: int, *, trusted: bool) -> list[str]:
         + ("; agrees with the trusted numbers" if trusted else ""),
         mine.line(),
         plain.line(note=f"CPU ratio {plain.over(mine):.0f}x"),
-        _peer("pyfixest", "pyfixest, wildboottest", lambda: by_pyfixest(data), mine, rounds, at_least=10),
+        _beside(others, mine, "pyfixest with wildboottest", at_least=10),
     ]
 
 
@@ -227,8 +236,12 @@ def _agrees(data: Data, found: Regression) -> bool:
     return True
 
 
-def _peer(package: str, name: str, call: Callable[[], object], mine: Timed, rounds: int, *, at_least: float) -> str:
-    if not find_spec(package):
-        return f"{name}: {package} is not installed here, so the goal of {at_least:g}x was not measured"
-    (found,) = interleaved({name: Contestant(call)}, rounds).values()
-    return found.line(note=f"CPU ratio {verdict(found.cpu / mine.cpu, at_least=at_least)}")
+def _peer(package: str, name: str, call: Callable[[], object]) -> dict[str, Contestant]:
+    """The peer, if it is installed."""
+    return {name: Contestant(call)} if find_spec(package) else {}
+
+
+def _beside(others: list[Timed], mine: Timed, name: str, *, at_least: float) -> str:
+    if not others:
+        return f"{name} is not installed here, so the goal of {at_least:g}x was not measured"
+    return others[0].line(note=f"CPU ratio {verdict(others[0].over(mine), at_least=at_least)}")
