@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.estimate.lots import lot
-from trialkit.design import complete
+from trialkit.design import blocked_wedge, complete
 from trialkit.errors import EstimateError
 from trialkit.estimate.bootstrap import wild_bootstrap
 from trialkit.estimate.difference import difference_in_means
@@ -91,3 +91,19 @@ def test_one_arm_that_does_not_vary_leaves_the_other_s_error():
     assert fitted.estimate("z", unit="1").std_error == pytest.approx(0.25)
     assert found.std_error == pytest.approx(0.25)
     assert found.df == pytest.approx(3)
+
+
+def test_effects_at_which_a_yes_and_no_tie_are_accepted_where_they_are_tested():
+    """All that happened, happened to two of the new ones: p is above 5 percent at 0, 1/2 and 1 and nowhere between."""
+    blocks = {f"u{k:02d}": "ab"[k > 5] for k in range(12)}
+    design = blocked_wedge(list(blocks), ARMS, {"a": (2, 4), "b": (2, 4)}, blocks=blocks)
+    y, z = np.isin(np.arange(12), (8, 9)) * 1.0, np.isin(np.arange(12), (4, 5, 8, 9))
+    labels = np.where(z, *ARMS).tolist()
+    found = randomization_test(design, labels, Studentized(outcome=y, compare=ARMS), unit="1")
+    assert found.p_value == pytest.approx(15 / 225)
+    assert found.region is not None
+    assert [sum(piece) / 2 for piece in found.region.pieces] == pytest.approx([0, 0.5, 1], abs=1e-6)
+    assert not found.connected
+    assert (found.estimate.conf_low, found.estimate.conf_high) == pytest.approx((0, 1))
+    for tau in (-1.0, -1e-3, 0.2, 0.8, 1.001):
+        assert found.p_value_at(tau) <= 0.05

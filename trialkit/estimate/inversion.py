@@ -150,14 +150,20 @@ def by_scan(null: Null, tail: Tail, alpha: float, *, start: float, reach: float,
     return Region(pieces=tuple(zip(ends[::2], ends[1::2], strict=True)), how="scan")
 
 
-def region(null: Curved, tail: Tail, alpha: float, *, start: float, step: float) -> Region:
-    """The accepted effects of one tail, by breakpoints where all can be solved, otherwise by search."""
+def region(null: Curved, tail: Tail, alpha: float, *, start: float, step: float, ties: Floats) -> Region:
+    """The accepted effects of one tail, by breakpoints where all can be solved, otherwise by search.
+
+    ``ties`` are effects at which outcomes tie, ascending: p can be above alpha there and at no effect beside, as for a
+    yes and no at -1, 0 and 1, where a search from elsewhere would not look.
+    """
     lines = null.observed.variance is None
     few = null.n <= (MOST_LINES if lines else MOST_CURVES)
     if isinstance(null, CurvedNull) and few and (lines or tail != "distance"):
         return by_breakpoints(null, tail, alpha)
     checks = 0 if lines and _steep(null) else 60 if null.n <= MOST_CURVES else 2
-    return by_search(null, tail, alpha, start=start, step=step, checks=checks)
+    found = by_search(null, tail, alpha, start=start, step=step, checks=checks)
+    beside = [tau for tau in ties.tolist() if not found.holds(tau) and null.share(tau, tail) > alpha + ABOVE]
+    return found.joined([(tau, tau) for tau in beside], near=1e-8 * (null.observed.size or 1.0))
 
 
 def _steep(null: Curved) -> bool:

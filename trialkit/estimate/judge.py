@@ -25,6 +25,7 @@ from trialkit.estimate.two_arms import TwoArms
 Floats = NDArray[np.float64]
 Sides = Literal["distance", "mirror", "doubled", "greater", "less"]
 
+TIED: Final = 36  # pairs of distinct outcomes up to which the effects at which they tie are looked at
 SEEN: Final = 100_000  # up to so many allocations the smallest p is found by looking, beyond by counting
 
 
@@ -209,7 +210,24 @@ def accepted(judge: Judge, sides: Sides, alpha: float, point: float) -> Region:
     own = cast(CurvedNull | HalfSums, null).observed
     step = _error(cast(CurvedNull | HalfSums, null), point) or own.size / sqrt(bound.n_units)
     start = float(own.level[0] / own.slope[0]) if sides == "mirror" else point
-    return region(cast(CurvedNull, decides), tail, alpha, start=start, step=step)
+    return region(cast(CurvedNull, decides), tail, alpha, start=start, step=step, ties=_ties(bound))
+
+
+def _ties(bound: Bound) -> Floats:
+    """No effect, and what differs between a treated and an untreated unit, if that is few numbers."""
+    if not isinstance(bound, TwoArms):
+        return np.zeros(1)
+    arms = bound.arms
+
+    def distinct(values: Floats) -> Floats:
+        ascending = np.sort(values)
+        return ascending[firsts(ascending, arms.largest)]
+
+    new, usual = (distinct(arms.outcome[arms.included & here]) for here in (arms.treated > 0, arms.treated == 0))
+    if new.size * usual.size > TIED:
+        return np.zeros(1)
+    found = distinct(np.append(np.subtract.outer(new, usual).ravel(), 0.0))
+    return np.where(np.abs(found) <= TIE * arms.largest, 0.0, found)
 
 
 __all__ = ["Judge", "Sides", "accepted", "firsts", "hodges_lehmann"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -38,6 +39,20 @@ class Region:
     def connected(self) -> bool:
         """Whether all effects between the ends are accepted."""
         return len(self.pieces) == 1
+
+    def holds(self, tau: float) -> bool:
+        """Whether an effect is accepted."""
+        return any(low <= tau <= high for low, high in self.pieces)
+
+    def joined(self, others: Sequence[tuple[float, float]], *, near: float) -> Region:
+        """With other pieces; those that are no more than ``near`` apart become one."""
+        found: list[tuple[float, float]] = []
+        for low, high in sorted([*self.pieces, *others]):
+            if found and low <= found[-1][1] + near:
+                found[-1] = (found[-1][0], max(found[-1][1], high))
+            else:
+                found.append((low, high))
+        return Region(pieces=tuple(found), how=self.how)
 
     def meet(self, other: Region) -> Region:
         """What both accept."""
