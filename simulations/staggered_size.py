@@ -290,7 +290,7 @@ def page(folder: Path) -> str:
 def _cell(rows: list[dict[str, str]]) -> str:
     infinite = 100 * float(np.mean([float(row["infinite"]) for row in rows]))
     both = " / ".join(f"{100 * float(row['coverage']):.1f}" for row in rows)
-    return both + (f" ({infinite:.0f})" if infinite >= 0.05 else "")
+    return both + (f" ({infinite:.1f})" if infinite else "")
 
 
 def main(folder: Path, trials: int, seed: int) -> None:
