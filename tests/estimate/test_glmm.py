@@ -174,6 +174,15 @@ def test_profiles_end_where_a_search_without_gradients_says(family):
     assert found.statistic**2 == pytest.approx(fall(1, 0.0), abs=1e-5)
 
 
+def test_the_interval_holds_what_the_test_accepts():
+    fit = fitted(wedge_counts(8, "binomial", clusters=10, periods=3, size=30, spread=0.6), "binomial")
+    low, high = fit.profile("treated")
+    for end in (low, high):
+        assert fit.p_value_at("treated", end) == pytest.approx(0.05, abs=1e-4)  # ends are found to 1e-5 of a step
+    assert fit.p_value_at("treated", fit.coefficients[1]) == pytest.approx(1, abs=1e-3)
+    assert fit.p_value_at("treated", 0.0) == fit.estimate("treated").p_value
+
+
 def test_a_component_on_its_boundary_may_leave_it_in_a_profile():
     data = wedge_counts(9, "poisson", clusters=6, spread=0.9, period_spread=0.0)
     fit = fitted(data, "poisson")

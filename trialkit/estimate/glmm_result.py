@@ -131,10 +131,23 @@ class GlmmFit:
         )  # fmt: skip
         if by == "Wald":
             return wald
-        root = -self._profile(contrast).root(0.0)
+        root = self._root(contrast, 0.0, df)
         low, high = self.profile(contrast, df=df, level=level)
-        p_value = Moments(value=root, std_error=1.0, df=found.df).p_value
-        return replace(wald, statistic=root, p_value=p_value, conf_low=low, conf_high=high)
+        return replace(wald, statistic=root.value, p_value=root.p_value, conf_low=low, conf_high=high)
+
+    def p_value_at(self, contrast: Mapping[str, float] | str, value: float, *, df: CountDf = "clusters") -> float:
+        """The likelihood-ratio p-value of the hypothesis that a contrast is ``value``; the interval holds what it accepts.
+
+        Raises
+        ------
+        EstimateError
+            As ``profile``.
+        """
+        return self._root(contrast, value, df).p_value
+
+    def _root(self, contrast: Mapping[str, float] | str, value: float, df: CountDf) -> Moments:
+        """The signed root of the likelihood ratio, as a statistic to hold against ``df``."""
+        return Moments(value=-self._profile(contrast).root(value), std_error=1.0, df=self._df(df))
 
     def ratio(
         self, contrast: Mapping[str, float] | str, *, term: str = "", by: By = "likelihood", df: CountDf = "clusters",
