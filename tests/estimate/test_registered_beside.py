@@ -16,6 +16,8 @@ from trialkit.estimate.beside import beside
 from trialkit.estimate.difference import difference_in_means
 from trialkit.estimate.drawn import Drawn
 from trialkit.estimate.families import by_administration
+from trialkit.estimate.gee_wedge import gee_wedge
+from trialkit.estimate.glmm_wedge import stepped_wedge_counts
 from trialkit.estimate.many import adjusted, westfall_young
 from trialkit.estimate.missing import lee_bounds, manski_bounds
 from trialkit.estimate.neighbours import Map
@@ -176,6 +178,36 @@ def test_the_stepped_wedge_model_is_that_of_people_by_its_definition(copenhagen)
     assert found.estimate.estimate == pytest.approx(beta[8], rel=1e-5)  # where two optimizers of one likelihood meet
     assert found.estimate.std_error >= np.sqrt(covariance[8, 8]) * (1 - 1e-5)  # Kenward and Roger only add
     assert found.estimate.method == "mixed model (nested), REML, Kenward-Roger"
+
+
+@pytest.mark.parametrize("method", ["gee", "glmm"])
+def test_models_of_shares_are_those_of_people_one_by_one(copenhagen, method):
+    protocol, design, drawn, panels, touching = copenhagen
+    outcome = protocol.outcomes[0].model_copy(update={"leave_out_if_window_crosses_start": False})
+    asked = asking(protocol, secondary=(Method(method=method),))
+    asked = asked.model_copy(update={"outcomes": (outcome, *protocol.outcomes[1:])})
+    rng = np.random.default_rng(5)
+    people = rng.integers(10, 25, (7, 8))
+    events = rng.binomial(people, 0.3 + rng.normal(0, 0.06, (7, 1))).astype(float)
+    panel = Panel(units=design.units.ids, periods=MONTHS[1:9], numerator=events, denominator=people.astype(float))
+    found = line(beside(asked, design, drawn, {"early_support": panel}, neighbours=touching), method)
+    assert found.reason is None
+    starts = {wave.id: str(wave.start) for wave in protocol.waves}
+    rows = [
+        (float(k < events[i, j]), unit, month, int(f"{month}-01" >= starts[label]))
+        for i, (unit, label) in enumerate(zip(design.units.ids, drawn.labels, strict=True))
+        for j, month in enumerate(panel.periods)
+        for k in range(people[i, j])
+    ]
+    y, clusters, periods, on = (list(column) for column in zip(*rows, strict=True))
+    given = {"clusters": clusters, "periods": periods, "exposure": on}
+    if method == "gee":
+        one = gee_wedge(y, unit="share", family="binomial", link="identity", **given).effect()
+    else:
+        one = stepped_wedge_counts(y, family="binomial", **given).effect(ratio=True)
+    assert found.estimate.estimate == pytest.approx(one.estimate, rel=1e-5)  # two sums of one likelihood or equation
+    assert found.estimate.std_error == pytest.approx(one.std_error, rel=1e-4)
+    assert found.estimate.unit == one.unit
 
 
 def test_small_sample_correction_no_is_the_normal(copenhagen):

@@ -8,12 +8,15 @@ from pathlib import Path
 
 from trialkit.canonical import jcs, parse
 from trialkit.cli.speech import speech
+from trialkit.design.compile import not_drawn
 from trialkit.draw.publish import write_new
 from trialkit.errors import DrawError, Lang
 from trialkit.report.answer import Said
 from trialkit.report.beside import SaidBeside
 from trialkit.report.described import Described, SaidOfCounts, description
+from trialkit.report.early import Early, SaidEarly, early
 from trialkit.report.effect import effect
+from trialkit.report.exposure import Exposures, exposure_page, told
 from trialkit.report.findings import Findings
 from trialkit.report.quarters import ALL, curve_csv
 from trialkit.trial import Trial
@@ -21,11 +24,21 @@ from trialkit.trial import Trial
 _OTHER: dict[Lang, Lang] = {"da": "en", "en": "da"}
 
 
-def estimate(trial: Path, *, snapshot: str, live: bool, draw: str) -> None:
+def estimate(
+    trial: Path, *, snapshot: str, live: bool, draw: str, year: int | None = None, spillover: bool = False
+) -> None:
     """Answer the question, write the report, and say the answer in words; describe where no lot was drawn."""
     opened = Trial.open(trial)
     if not opened.binding.drawn:
+        if year is not None or spillover:
+            raise not_drawn(opened.binding)
         describe(opened, snapshot=snapshot, live=live)
+        return
+    if year is not None:
+        describe_year(opened, year, snapshot=snapshot, live=live, draw=draw)
+        return
+    if spillover:
+        show_exposure(opened, snapshot=snapshot, live=live, draw=draw)
         return
     found = opened.estimate(snapshot=snapshot, live=live, draw=draw)
     pages = publish(opened.folder / "reports", found)
@@ -44,7 +57,7 @@ def publish(reports: Path, found: Findings) -> list[Path]:
     return _write(folder, {**_pages(folder, found), "estimate.json": found.document(), _csv_name(found): _csv(found)})
 
 
-def _folder_name(found: Findings | Described) -> str:
+def _folder_name(found: Findings | Described | Early | Exposures) -> str:
     return found.snapshot[:12] or f"preliminary-{hashlib.sha256(found.document()).hexdigest()[:12]}"
 
 
@@ -70,11 +83,11 @@ def describe(opened: Trial, *, snapshot: str, live: bool) -> None:
         found.quarters, outcome=found.outcome.id, titles=titles, synthetic=found.synthetic,
         preliminary=bool(found.preliminary),
     )  # fmt: skip
-    told = {lang: description(found, lang).encode() for lang in _OTHER}
+    in_two = {lang: description(found, lang).encode() for lang in _OTHER}
     pages = _write(
         folder,
         {
-            **_in_two(folder, "description", told), "estimate.json": found.document(), "plan.json": jcs(found.plan),
+            **_in_two(folder, "description", in_two), "estimate.json": found.document(), "plan.json": jcs(found.plan),
             _csv_name(found): ("\ufeff" + text).encode(),
         },
     )  # fmt: skip
@@ -90,16 +103,43 @@ def describe(opened: Trial, *, snapshot: str, live: bool) -> None:
     speech.show("\n".join(lines), {**parse(found.document()), "files": [str(page) for page in pages]})
 
 
+def describe_year(opened: Trial, year: int, *, snapshot: str, live: bool, draw: str) -> None:
+    """A year on the way: write what was counted, and say it."""
+    found = opened.early(year, snapshot=snapshot, live=live, draw=draw)
+    folder = opened.folder / "reports" / f"{_folder_name(found)}-year-{year}"
+    in_two = {lang: early(found, lang).encode() for lang in _OTHER}
+    pages = _write(folder, {**_in_two(folder, "year", in_two), "year.json": found.document()})
+    said = SaidEarly(found, speech.lang)
+    lines = [
+        *([speech.of("SYNTHETIC DATA", "SYNTETISKE DATA"), ""] if found.synthetic else []),
+        said.intro(),
+        *(line for one in found.outcomes for line in ("", one.label.told(speech.lang), *said.levels(one))),
+        "",
+        *(f"  {page}" for page in pages),
+    ]
+    speech.show("\n".join(lines), {**parse(found.document()), "files": [str(page) for page in pages]})
+
+
+def show_exposure(opened: Trial, *, snapshot: str, live: bool, draw: str) -> None:
+    """Neighbours: write who was exposed and how probable that was, apart from the registered answer."""
+    found = opened.spillover(snapshot=snapshot, live=live, draw=draw)
+    folder = opened.folder / "reports" / f"{_folder_name(found)}-spillover"
+    in_two = {lang: exposure_page(found, lang).encode() for lang in _OTHER}
+    pages = _write(folder, {**_in_two(folder, "spillover", in_two), "spillover.json": found.document()})
+    lines = [*told(found, speech.lang), "", *(f"  {page}" for page in pages)]
+    speech.show("\n".join(lines), {**parse(found.document()), "files": [str(page) for page in pages]})
+
+
 def _pages(folder: Path, found: Findings) -> dict[str, bytes]:
     return _in_two(folder, "effect", {lang: effect(found, lang).encode() for lang in _OTHER})
 
 
-def _in_two(folder: Path, stem: str, told: Mapping[Lang, bytes]) -> dict[str, bytes]:
+def _in_two(folder: Path, stem: str, text: Mapping[Lang, bytes]) -> dict[str, bytes]:
     """``STEM.html`` in the language of this run, or in the one it was first written in; the other beside it."""
     first, other = speech.lang, _OTHER[speech.lang]
-    if (folder / f"{stem}.html").is_file() and (folder / f"{stem}.html").read_bytes() == told[other]:
+    if (folder / f"{stem}.html").is_file() and (folder / f"{stem}.html").read_bytes() == text[other]:
         first, other = other, first
-    return {f"{stem}.html": told[first], f"{stem}.{other}.html": told[other]}
+    return {f"{stem}.html": text[first], f"{stem}.{other}.html": text[other]}
 
 
 def _csv_name(found: Findings | Described) -> str:

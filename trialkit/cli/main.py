@@ -465,13 +465,31 @@ def estimate(
             "--live", help=_of("On data not frozen: preliminary.", "På data, der ikke er frosset: foreløbigt.")
         ),
     ] = False,
+    year: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help=_of(
+                "What was counted after year N, untested, where the plan has a report then.",
+                "Det, der blev talt efter år N, uden test, hvis planen har en rapport dér.",
+            ),
+            show_default=False,
+        ),
+    ] = None,
+    spillover: Annotated[
+        bool,
+        typer.Option(
+            "--spillover",
+            help=_of("Who had a neighbour that had begun.", "Hvem der havde en nabo, der var begyndt."),
+        ),
+    ] = False,
     draw: DrawName = "",
     lang: Language = "",
     json: ForMachines = False,
 ) -> None:
     from trialkit.cli.estimate import estimate as answer
 
-    answer(trial, snapshot=snapshot, live=live, draw=draw)
+    answer(trial, snapshot=snapshot, live=live, draw=draw, year=year, spillover=spillover)
 
 
 @app.command(

@@ -6,7 +6,7 @@ A method that the data or the design do not allow raises, and its reason is show
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import nan
 from typing import TYPE_CHECKING, Final
 
@@ -15,118 +15,27 @@ from numpy.typing import NDArray
 
 from trialkit.errors import EstimateError
 from trialkit.estimate.adjusted import adjusted_difference
+from trialkit.estimate.beside_models import gee, glmm, wedge
+from trialkit.estimate.beside_request import Facts, Request
 from trialkit.estimate.cohorts import counts
 from trialkit.estimate.difference import difference_in_means
 from trialkit.estimate.missing import Attrition, Bounds, attrition, lee_bounds, manski_bounds
-from trialkit.estimate.question import DRAWS, Question, not_built
+from trialkit.estimate.question import not_built
 from trialkit.estimate.result import Estimate
 from trialkit.estimate.rollout_lot import staggered_by_lot
 from trialkit.estimate.rollout_test import items_of
 from trialkit.estimate.staggered import staggered_event_study
-from trialkit.estimate.wedge import stepped_wedge
 from trialkit.estimate.weighted import hajek
-from trialkit.estimate.within_months import LEFT_OUT, STARTED, Calendar
+from trialkit.estimate.within_months import LEFT_OUT, Calendar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from trialkit.protocol.analysis import Method
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-Facts = Mapping[str, Mapping[str, str]]
 
 _IN_UNIT: Final = {"share": (0.0, 1.0)}  # what an outcome can be at least and at most
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Request:
-    """One registered analysis, on one outcome.
-
-    Parameters
-    ----------
-    question : what is compared
-    method : the analysis as the draft has it
-    excluded : interrupted periods are left out
-    facts : unit -> column -> value, as the plan lists them
-    rng : for Monte Carlo, where allocations are too many
-    """
-
-    question: Question
-    method: Method
-    excluded: bool
-    facts: Facts
-    rng: np.random.Generator | None
-
-    @property
-    def level(self) -> float:
-        """Of the interval: by the method's own alpha, or the primary one."""
-        return 1 - float(self.method.alpha or self.question.alpha)
-
-    @property
-    def draws(self) -> int:
-        """Draws of a Monte Carlo test, where allocations are too many to go through."""
-        return self.method.draws or self.question.primary.draws or DRAWS
-
-    @property
-    def two_arms(self) -> tuple[Floats, tuple[str, str]]:
-        """One value per unit, and the labels compared.
-
-        Raises
-        ------
-        EstimateError
-            The draw gave more than two labels, so no two arms are compared.
-        """
-        question = self.question
-        if question.way != "two_arms":
-            labels = question.lot.design.label_names
-            raise EstimateError(
-                f"{self.method.method} compares two arms, and the lot gave {len(labels)} waves ({', '.join(labels)}) that "
-                "are compared month by month. Register stepped_wedge_model or staggered_rollout for waves.",
-                {"method": self.method.method, "labels": list(labels)},
-                da=f"{self.method.method} sammenligner to grupper, men lodtrækningen gav {len(labels)} bølger "
-                f"({', '.join(labels)}), som sammenlignes måned for måned. Registrér stepped_wedge_model eller "
-                "staggered_rollout for bølger.",
-                code="E_NOT_BUILT",
-            )
-        return question.unit_values(self.excluded), question.compare
-
-
-def _wedge(it: Request) -> list[Estimate]:
-    """The mixed model of a wedge: people, where a share's counts tell each of them; otherwise means of unit-periods.
-
-    With one mean per unit-period the variance between periods of a unit cannot be told from that within them, so means
-    are not weighted and their residual holds both.
-    """
-    if it.method.partly_grouped is not None:
-        raise _no_pairs(it.method.partly_grouped.by)
-    question, panel = it.question, it.question.panel
-    state = question.by_date()
-    used = question.seen(it.excluded) & (state != LEFT_OUT) & question.free[:, None]
-    unit, period = np.nonzero(used)
-    outcome = panel.value[used]
-    people = panel.unit == "share" and _whole_counts(panel.numerator[used], panel.denominator[used])
-    if people:
-        with_, without = panel.numerator[used], (panel.denominator - panel.numerator)[used]
-        times = np.concatenate([with_, without]).astype(np.int64)
-        outcome = np.repeat(np.repeat([1.0, 0.0], len(unit)), times)
-        unit, period = (np.repeat(np.tile(part, 2), times) for part in (unit, period))
-    items = np.array(question.lot.design.items)[question.lot.design.item_of_unit]
-    fitted = stepped_wedge(
-        outcome,
-        clusters=items[unit],
-        periods=np.array(panel.periods)[period],
-        exposure=(state == STARTED)[unit, period].astype(np.int64),
-        random="nested" if people else "cluster",
-        unit=panel.unit,
-    )
-    return [
-        fitted.effect(df="normal" if it.method.small_sample_correction is False else "Kenward-Roger", level=it.level)
-    ]
-
-
-def _whole_counts(top: Floats, bottom: Floats) -> bool:
-    return bool((top == np.floor(top)).all() and (bottom == np.floor(bottom)).all() and (top <= bottom).all())
 
 
 def _randomization(it: Request) -> list[Estimate]:
@@ -244,8 +153,10 @@ def _whole(it: Request) -> tuple[Floats, dict[str, float | None]]:
 
 _METHODS: Final[Mapping[str, Callable[[Request], list[Estimate]]]] = {
     "randomization_test": _randomization,
-    "stepped_wedge_model": _wedge,
-    "mixed_model": _wedge,
+    "stepped_wedge_model": wedge,
+    "mixed_model": wedge,
+    "gee": gee,
+    "glmm": glmm,
     "difference_in_means": _means,
     "weighted_difference": _weighted,
     "ancova": _ancova,
@@ -299,17 +210,6 @@ def _two_sides(it: Request) -> tuple[Floats, Bools]:
     codes, lot = it.question.labels, it.question.lot
     here = it.question.free & np.isin(codes, [lot.code(new), lot.code(usual)])
     return y[here], codes[here] == lot.code(new)
-
-
-def _no_pairs(by: str) -> EstimateError:
-    return EstimateError(
-        f"The plan's model groups people by {by} in one arm, and the records hold no {by}. Without it the interval would "
-        "be too narrow, so there is none.",
-        {"column": by},
-        da=f"Planens model samler personer efter {by} i den ene gruppe, men der er ikke indlæst noget {by}. Uden det ville "
-        "intervallet være for smalt, så der gives intet.",
-        code="E_NOT_BUILT",
-    )
 
 
 __all__ = ["Facts", "Request", "bounds", "estimates", "reported"]

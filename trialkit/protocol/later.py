@@ -17,14 +17,11 @@ _LATER: Final = {
     "eligible_families": ("how units choose families", "hvordan enhederne udvælger familier"),
     "teams": ("staff who see several families", "medarbejdere, der følger flere familier"),
     "plan": ("each family's action plan", "familiehandleplanen"),
-    "reports": ("reports on the way", "rapporter undervejs"),
     "units.district_file": ("the list of districts people may live in", "listen over bydele, man kan bo i"),
     "units.housing_area_file": ("the list of residential areas", "listen over boligområder"),
     "lottery.only_when": ("lots only when there is a queue", "lodtrækning kun, når der er kø"),
     "capacity.longest_stay_months": ("how long a place is held", "hvor længe en plads er optaget"),
     "estimand.secondary": ("the secondary estimand", "det sekundære effektmål"),
-    "analysis.looks": ("early looks at the answer", "tidlige kig på svaret"),
-    "analysis.early_report": ("the early report", "den tidlige rapport"),
     "planning.expected": ("expected shares", "forventede andele"),
 }
 
@@ -35,6 +32,9 @@ _ANALYSIS: Final = {
     "analysis.check": ("the check of the primary answer", "kontrollen af det primære svar"),
     "analysis.missing": ("what is done with missing outcomes", "håndteringen af manglende udfald"),
     "analysis.many_outcomes": ("the adjustment for many outcomes", "korrektionen for mange udfald"),
+    "analysis.looks": ("early looks at the answer", "tidlige kig på svaret"),
+    "analysis.early_report": ("the early report", "den tidlige rapport"),
+    "reports": ("reports on the way", "rapporter undervejs"),
 }
 
 # Methods that no command computes: each is named where the draft registers it, and listed as not answered in its report.

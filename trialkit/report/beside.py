@@ -98,7 +98,9 @@ class SaidBeside:
         return name
 
     def signed(self, value: float, one: Estimate, *, unit: bool = True) -> str:
-        """A difference as a signed number: of 100, or in the outcome's own steps."""
+        """A difference as a signed number, of 100 or in the outcome's own steps; a ratio as it is."""
+        if one.unit in ("odds ratio", "rate ratio"):
+            return f"{number(value, self.lang, 2)} {self.words[one.unit.replace(' ', '_')] if unit else ''}".rstrip()
         share = one.unit == "share"
         text = number(100 * value, self.lang, 1) if share else number(value, self.lang, 3)
         step = (texts(self.lang)["effect"]["curves_y"] if share else one.unit) if unit else ""

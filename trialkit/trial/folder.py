@@ -6,9 +6,7 @@ Rooms never learn of the folder; commands do nothing but open it and press a ste
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trialkit.design.observed import observed
 from trialkit.draw.folder import DrawFolder
@@ -16,26 +14,25 @@ from trialkit.draw.official import Draw
 from trialkit.draw.sources import REHEARSAL_ID
 from trialkit.draw.verify import Verdict
 from trialkit.errors import DrawError
-from trialkit.population import Population, population
+from trialkit.population import population
 from trialkit.protocol.plan import plan_hash
-from trialkit.units import Units
 
 if TYPE_CHECKING:  # the records' database is loaded when it is asked for, not by every step of a draw
     from trialkit.estimate.neighbours import Map
     from trialkit.protocol.model import Protocol
     from trialkit.protocol.outcomes import Outcome
-    from trialkit.records.entry import Receipt
     from trialkit.records.snapshot import Snapshot
-    from trialkit.records.store import Store
-    from trialkit.records.tabulate import Tabulation
     from trialkit.report.described import Described
+    from trialkit.report.early import Early
+    from trialkit.report.exposure import Exposures
     from trialkit.report.findings import Findings
 
-from trialkit.trial.draws import Draws, another_record
+from trialkit.trial.draws import another_record
+from trialkit.trial.seen import Seen
 
 
 @dataclass(frozen=True)
-class Trial(Draws):
+class Trial(Seen):
     """A trial as a folder on disk: what it promised, what was drawn, what was seen, and the answer.
 
     Parameters
@@ -43,108 +40,6 @@ class Trial(Draws):
     folder : holds ``draft.yaml``, and after a commitment ``plan.json`` and ``draws/``
     draft : the draft's file; another name than ``draft.yaml`` where a file was named
     """
-
-    @property
-    def records(self) -> Store:
-        """Everything that was received, in ``trial.db``; the file is made by the first `record`."""
-        from trialkit.records.store import Store
-
-        return Store(self.folder / "trial.db", self.binding.protocol)
-
-    def record(
-        self,
-        file: Path,
-        *,
-        by: str,
-        moment: datetime,
-        why: str = "",
-        outcome: str = "",
-        encoding: str | None = None,
-        sheet: str | None = None,
-    ) -> Receipt:
-        """Take in a file of counts or of children, whole or not at all; parameters as `records.intake.receive`
-        and `records.store.Store.append` explain them.
-
-        Raises
-        ------
-        RecordError
-            Every fault of the file, or why the records cannot take it.
-        """
-        from trialkit.records.intake import receive
-
-        received = receive(file, self.binding, self._everybody(), outcome=outcome, encoding=encoding, sheet=sheet)
-        return self.records.append(received, by=by, moment=moment, why=why)
-
-    def freeze(self, moment: datetime, *, by: str, as_of: date | None = None) -> Snapshot:
-        """Freeze what was known at the end of a day (left out: of the last batch's) into ``snapshots/``.
-
-        Raises
-        ------
-        RecordError
-            ``E_NO_RECORDS``: nothing was known by then; ``E_AS_OF``: the day is still to come.
-        DrawError
-            ``E_NOT_COMMITTED``: no plan is committed; ``E_PLAN``, ``E_RECORD_HASH``: plan or draw was changed.
-        """
-        from trialkit.records.frozen import freeze
-
-        document = self.plan if self.binding.drawn else self._promise(self.population())
-        return freeze(
-            self.records,
-            self._snapshots,
-            self.binding,
-            plan_hash=plan_hash(document),
-            draws=self._drawn(),
-            by=by,
-            moment=moment,
-            as_of=as_of,
-        )
-
-    @property
-    def snapshots(self) -> tuple[Snapshot, ...]:
-        """The frozen data, in the order they were frozen; each is checked as it is opened."""
-        from trialkit.records.frozen import frozen
-
-        return frozen(self.records, self._snapshots)
-
-    def snapshot(self, name: str = "") -> Snapshot:
-        """The snapshot whose digest begins with ``name``; without a name the newest.
-
-        Raises
-        ------
-        RecordError
-            ``E_SNAPSHOT``: there is no single one, or a file of one was changed.
-        """
-        from trialkit.records.frozen import chosen
-
-        return chosen(self.snapshots, name)
-
-    def panel(
-        self, outcome: str = "", *, snapshot: str | None = None, as_of: date | None = None, pilots: bool = False
-    ) -> Tabulation:
-        """One outcome by unit and period.
-
-        Parameters
-        ----------
-        outcome : its id; left out, the primary one
-        snapshot : the beginning of a digest, or empty for the newest; left out, live data that are not frozen
-        as_of : of live data, what was known at the end of this day
-        pilots : with the units whose arm no lot decided
-        """
-        from trialkit.records import tabulate
-
-        protocol = self.binding
-        what = tabulate.promised(protocol, outcome)
-        rows = self._rows(pilots)
-        frozen = None if snapshot is None else self.snapshot(snapshot)
-        return tabulate.tabulate(
-            frozen.cells if frozen else tabulate.cells(self.records.newest(what.id, as_of=as_of), protocol),
-            protocol,
-            what,
-            rows,
-            labels=self.labels(),
-            synthetic=frozen.synthetic if frozen else self.records.synthetic,
-            snapshot=frozen.digest if frozen else "",
-        )
 
     def estimate(self, *, snapshot: str = "", live: bool = False, draw: str = "") -> Findings:
         """The registered answer to the primary question and what is registered beside it, after checking plan, draw and
@@ -164,9 +59,10 @@ class Trial(Draws):
         RecordError
             ``E_SNAPSHOT``: there is none, it was changed, or it is of another plan or another draw.
         EstimateError
-            ``E_NOT_DRAWN``, ``E_NOT_BUILT``: the registered answer cannot be given.
+            ``E_NOT_DRAWN``, ``E_NOT_BUILT``: the registered answer cannot be given.  ``E_LOOK``: not yet, by the plan.
         """
         from trialkit.estimate.beside import beside
+        from trialkit.estimate.looks import check_day
         from trialkit.estimate.registered import chance_of, check_built, registered
         from trialkit.report.findings import Findings
 
@@ -179,6 +75,7 @@ class Trial(Draws):
         if not live:
             frozen = self.snapshot(snapshot)
             _check_of(frozen, hashes)
+        check_day(protocol, self.records.last_day if live else frozen.as_of)
         name = None if live else frozen.digest
         seen = self.panel(protocol.estimand.what, snapshot=name, pilots=True)
         digests = (*hashes, *(() if live else (frozen.digest,)))
@@ -204,6 +101,96 @@ class Trial(Draws):
             unfinished=seen.unfinished,
             confirmed=verdict.confirmed,
         )
+
+    def early(self, year: int, *, snapshot: str = "", live: bool = False, draw: str = "") -> Early:
+        """What was counted until the end of a year of the trial, where the plan has a report then: no test, no interval.
+
+        Parameters
+        ----------
+        year : counted from the trial's first start; 1 is the first
+        snapshot, live, draw : as `estimate`
+
+        Raises
+        ------
+        EstimateError
+            ``E_LOOK``: the plan has no such report, or the year has not ended in these data.
+        """
+        from trialkit.estimate.looks import year_end
+        from trialkit.records.intake import countable
+        from trialkit.report.early import Early, until
+
+        protocol, drawn, frozen = self._answerable(snapshot, live=live, draw=draw)
+        known = self.records.last_day if frozen is None else frozen.as_of
+        end = year_end(protocol, year, known)
+        name = None if frozen is None else frozen.digest
+        cut = {one: until(self.panel(one, snapshot=name, pilots=True).panel, end) for one in countable(protocol)}
+        return Early(
+            protocol=protocol,
+            plan=self.plan,
+            record=drawn.record(),
+            labels=dict(zip(drawn.assignment.units.ids, drawn.assignment.labels, strict=True)),
+            panels={one: panel for one, panel in cut.items() if panel is not None},
+            year=year,
+            until=end,
+            as_of=known,
+            snapshot=name or "",
+        )
+
+    def spillover(self, *, snapshot: str = "", live: bool = False, draw: str = "") -> Exposures:
+        """Each unit's exposure to neighbours that had begun; exploratory unless the plan asks for it.
+
+        Parameters
+        ----------
+        snapshot, live, draw : as `estimate`
+
+        Raises
+        ------
+        EstimateError
+            No two units are known to touch; what `estimate` raises.
+        """
+        from trialkit.estimate.drawn import Drawn
+        from trialkit.estimate.looks import check_day
+        from trialkit.estimate.neighbours import spillover
+        from trialkit.estimate.question import Question
+        from trialkit.estimate.registered import chance_of
+        from trialkit.report.exposure import Exposures
+
+        protocol, drawn, frozen = self._answerable(snapshot, live=live, draw=draw)
+        known = self.records.last_day if frozen is None else frozen.as_of
+        check_day(protocol, known)
+        name = None if frozen is None else frozen.digest
+        seen = self.panel(protocol.estimand.what, snapshot=name, pilots=True)
+        question = Question.of(protocol, Drawn.of(drawn.design, drawn.assignment), seen.panel)
+        asked = any(method.method == "spillover_check" for _, method in protocol.analysis.methods)
+        return Exposures(
+            protocol=protocol,
+            plan=self.plan,
+            record=drawn.record(),
+            found=spillover(
+                question,
+                self.neighbours(),
+                excluded=question.excluded,
+                rng=chance_of(drawn.record_hash),
+                digests=(plan_hash(self.plan), drawn.record_hash, *((name,) if name else ())),
+                exploratory=not asked,
+            ),
+            registered=asked,
+            as_of=known,
+            snapshot=name or "",
+            synthetic=seen.panel.synthetic or protocol.synthetic,
+            alpha=question.alpha,
+        )
+
+    def _answerable(self, snapshot: str, *, live: bool, draw: str) -> tuple[Protocol, Draw, Snapshot | None]:
+        """The committed protocol, the draw and the data, after checking that they belong together."""
+        for one in self._official():
+            self._check_bound(one)
+        _, drawn = _checked_draw(self.drawing(draw))
+        if live:
+            return self.binding, drawn, None
+        frozen = self.snapshot(snapshot)
+        _check_of(frozen, (plan_hash(self.plan), drawn.record_hash))
+        return self.binding, drawn, frozen
 
     def description(self, *, snapshot: str = "", live: bool = False) -> Described:
         """The registered description of a trial that was not drawn by lot, after checking plan and data.
@@ -244,10 +231,6 @@ class Trial(Draws):
             snapshot=name or "",
         )
 
-    def _promise(self, people: Population) -> dict[str, Any]:
-        """The plan that binds: the committed one, or the draft's where no draw ever commits it."""
-        return self.plan if (self.folder / "plan.json").is_file() else self._plan_document(people)
-
     def neighbours(self) -> Map:
         """Who touches whom, as the plan's list of units says, and since when its pilots have had the new way."""
         from trialkit.estimate.neighbours import Map
@@ -259,32 +242,6 @@ class Trial(Draws):
     def _facts(self) -> dict[str, dict[str, str]]:
         """What the committed plan lists of each unit."""
         return {unit["id"]: dict(unit.get("facts", ())) for unit in self.plan.get("units", ())}
-
-    @property
-    def _snapshots(self) -> Path:
-        return self.folder / "snapshots"
-
-    @property
-    def _one_by_one(self) -> bool:
-        """Whether people come one by one, so that no list of units stands still."""
-        return self.binding.design in ("place_lottery", "rolling_lottery")
-
-    def _rows(self, pilots: bool) -> list[str]:
-        """Ids of the units of a panel: those of the committed plan, or of the draft while nothing is committed."""
-        from trialkit.records.refusals import no_units
-
-        if self._one_by_one:
-            raise no_units()
-        document = self.plan if (self.folder / "plan.json").is_file() else self._plan_document(self.population())
-        return [unit["id"] for unit in (*document.get("units", ()), *(document.get("outside", ()) if pilots else ()))]
-
-    def _everybody(self) -> Units:
-        """All units somebody may report on: drawn, pilots and left out; none where people come one by one."""
-        if self._one_by_one:
-            return Units(())
-        people = population(self.binding, self.folder)
-        asides = [one.unit for one in people.left_out]
-        return Units.of([*people.units, *people.outside, *asides], areas=people.units.areas)
 
 
 def _effects(protocol: Protocol) -> list[Outcome]:
