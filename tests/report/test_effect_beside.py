@@ -133,6 +133,10 @@ def test_every_word_is_used():
     code = "".join(path.read_text(encoding="utf-8") for path in room.glob("*.py"))
     pages = "".join(path.read_text(encoding="utf-8") for path in (room / "templates").glob("*.html"))
     for key in texts("da")["beside"]:
-        assert re.match("(method|adjusted|with(out)?_interrupted)_|(odds|rate)_ratio", key) or f'"{key}"' in code or f"b.{key}" in pages, key
+        assert (
+            re.match("(method|adjusted|with(out)?_interrupted)_|(odds|rate)_ratio", key)
+            or f'"{key}"' in code
+            or f"b.{key}" in pages
+        ), key
     methods = set(Method.model_json_schema()["properties"]["method"]["enum"])
     assert {f"method_{name}" for name in methods} == {key for key in texts("en")["beside"] if key.startswith("method_")}

@@ -1,13 +1,17 @@
-"""One question, answered."""
+"""One question, answered; and several in one table."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from math import isfinite, isnan
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+Form = Literal["markdown", "html", "latex"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,19 +43,75 @@ class Estimate:
         return pd.DataFrame([asdict(self)])
 
     def summary(self) -> str:
-        """The estimate and its interval in one line."""
-        return (
-            f"{self.term}: {self.estimate:.3g} {self.unit} ({self.level:.0%} interval "
-            f"{self.conf_low:.3g} to {self.conf_high:.3g}, {self.n_units} units)"
-        )
+        """The estimate and its interval in one line; that there is none, where there is none."""
+        interval = f"{self.level:.0%} interval {self.conf_low:.3g} to {self.conf_high:.3g}"
+        if isnan(self.conf_low) or isnan(self.conf_high):
+            interval = "no interval"
+        return f"{self.term}: {self.estimate:.3g} {self.unit} ({interval}, {self.n_units} units)"
 
     def plot(self, ax: Axes) -> Axes:
-        """Draw the estimate and its interval on the caller's axes, one line per term."""
-        ax.errorbar(
-            [self.estimate],
-            [self.term],
-            xerr=[[self.estimate - self.conf_low], [self.conf_high - self.estimate]],
-            fmt="o",
-        )
+        """Draw the estimate and its interval on the caller's axes, one line per term.
+
+        An end that is infinite is an arrow to the edge of the axes; one that does not exist is not drawn.
+        """
+        ends = (self.conf_low, self.conf_high)
+        reach = [[abs(self.estimate - end) if isfinite(end) else 0.0] for end in ends]
+        drawn = isfinite(self.estimate)
+        ax.errorbar([self.estimate], [self.term], xerr=reach if drawn else None, fmt="o")
+        for end, edge in zip(ends, (0, 1), strict=True):
+            if drawn and not isfinite(end) and not isnan(end):
+                ax.annotate(
+                    "", (edge, self.term), (self.estimate, self.term), xycoords=("axes fraction", "data"),
+                    textcoords="data", arrowprops={"arrowstyle": "->"},
+                )  # fmt: skip
         ax.set_xlabel(self.unit)
         return ax
+
+
+def table(estimates: Iterable[Estimate], form: Form = "markdown") -> str:
+    """Several estimates as a table for a document: one row each, the columns a reader asks for.
+
+    For a spreadsheet or a computation take ``to_frame``.
+
+    Parameters
+    ----------
+    estimates : in the order of the rows
+    form : ``markdown``, ``html`` or ``latex``
+    """
+    frame = _shown(estimates)
+    if form == "markdown":
+        return _markdown(frame)
+    return str(
+        frame.to_html(index=False, border=0)
+        if form == "html"
+        else frame.style.format(escape="latex").hide(axis="index").to_latex()
+    )
+
+
+def _shown(estimates: Iterable[Estimate]) -> pd.DataFrame:
+    """What a reader asks for, as text."""
+    import pandas as pd
+
+    columns = ("term", "estimate", "interval", "p", "method", "units", "registered")
+    rows = [
+        (
+            one.term,
+            f"{one.estimate:.4g} {one.unit}",
+            "none" if isnan(one.conf_low) or isnan(one.conf_high) else f"{one.conf_low:.4g} to {one.conf_high:.4g}",
+            "none" if isnan(one.p_value) else f"{one.p_value:.4g}",
+            one.method,
+            str(one.n_units),
+            "no" if one.exploratory else "yes",
+        )
+        for one in estimates
+    ]
+    return pd.DataFrame(rows, columns=list(columns))
+
+
+def _markdown(frame: pd.DataFrame) -> str:
+    """A pipe table; a bar inside a text is escaped."""
+    lines = [list(frame.columns), ["---"] * len(frame.columns), *frame.to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in line)} |" for line in lines)
+
+
+__all__ = ["Estimate", "Form", "table"]
