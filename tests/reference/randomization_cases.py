@@ -52,11 +52,10 @@ def outcomes(rows: list[dict[str, str]]) -> np.ndarray:
 
 def unit_design(rows: list[dict[str, str]]) -> Design:
     """Complete, matched pairs, or blocks with their own numbers."""
-    ids = [row["unit"] for row in rows]
-    assert ids == sorted(ids)
+    ids = [f"{k:05d}" for k in range(len(rows))]  # the rows' order, whatever their names
     if "block" not in rows[0]:
         return complete(ids, dict(Counter(row["z"] for row in sorted(rows, key=lambda r: r["z"]))))
-    blocks = {row["unit"]: row["block"] for row in rows}
+    blocks = dict(zip(ids, (row["block"] for row in rows), strict=True))
     quotas = places(rows)
     if set(quotas.values()) == {(1, 1)}:
         return matched(ids, {"1": 1, "0": 1}, blocks=blocks)
@@ -100,7 +99,7 @@ def constrained(rows: list[dict[str, str]], case: dict[str, Any]) -> None:
     rule = Mahalanobis(
         covariates=covariates, threshold=f"{math.ceil(cut * 1e9) / 1e9:.9f}".rstrip("0"), max_attempts=1000
     )
-    units = Units.of(Unit(id=row["unit"], x=tuple(row[name] for name in covariates)) for row in rows)
+    units = Units.of(Unit(id=f"{k:05d}", x=tuple(row[name] for name in covariates)) for k, row in enumerate(rows))
     counts = Counter(row["z"] for row in rows)
     weights = {arm: counts[arm] for arm in ARMS}
     design = complete(units, weights, constraint=rule)
@@ -198,7 +197,7 @@ def several_arms(rows: list[dict[str, str]], expected: dict[str, Any]) -> None:
     labels, y = [row["arm"] for row in rows], outcomes(rows)
     counts = Counter(labels)
     arms = sorted(counts)
-    design = complete([row["unit"] for row in rows], {arm: counts[arm] for arm in arms})
+    design = complete([f"{k:05d}" for k in range(len(rows))], {arm: counts[arm] for arm in arms})
     for name, numbers in expected.items():
         if "_minus_" in name:
             new, usual = name.split("_minus_")
