@@ -9,8 +9,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-# One thread for everybody: CPU seconds of idle BLAS threads would be charged to whoever multiplies matrices.
-for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+# One thread for everybody: CPU seconds of idle threads would be charged to whoever multiplies matrices or compiles loops.
+for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 WORKLOADS = {

@@ -158,7 +158,7 @@ def _one(data: Data, rounds: int, *, trusted: bool) -> list[str]:
         "trialkit, Callaway-Sant'Anna": repeated(lambda: callaway(data), n),
         "trialkit, efficient": repeated(lambda: efficient(data), n),
         "trialkit, imputation": repeated(lambda: imputation(data.y, data.cohort, unit="1"), n),
-        "plain pandas loop, no errors": Contestant(lambda: by_loop(frame)),
+        "plain pandas loop, no errors": repeated(lambda: by_loop(frame), n),
     }
     peers = {"diff_diff": (by_diff_diff, 10), "csdid": (by_csdid, 50)}
     here = {name: peer for name, peer in peers.items() if find_spec(name)}
@@ -167,7 +167,7 @@ def _one(data: Data, rounds: int, *, trusted: bool) -> list[str]:
         assert abs(value - answer.estimate) <= 1e-10, (name, value, answer.estimate)
         assert abs(error / answer.std_error - 1) <= PEER_ERRORS, (name, error, answer.std_error)
     allocated = {"Callaway-Sant'Anna": memory(lambda: callaway(data)), "efficient": memory(lambda: efficient(data))}
-    contestants |= {name: Contestant(lambda run=run: run(frame)) for name, (run, _) in here.items()}  # type: ignore[misc]
+    contestants |= {name: repeated(lambda run=run: run(frame), n) for name, (run, _) in here.items()}  # type: ignore[misc]
     times = interleaved(contestants, rounds)
     own, second, *_ = times.values()
     lines = [
