@@ -161,8 +161,20 @@ def test_adjusting_for_nothing_but_blocks_is_the_difference_within_blocks():
     rng = np.random.default_rng(9)
     z, b, y = [1, 1, 0, 0, 0] * 4, ["a"] * 10 + ["b"] * 10, rng.normal(size=20)
     one = difference_in_means(y, lot(z, b), compare=ARMS, unit="1")
-    two = adjusted_difference(y, lot(z, b), {}, compare=ARMS, unit="1")
+    two = adjusted_difference(y, lot(z, b), {}, compare=ARMS, unit="1", df="design")
     assert (two.estimate, two.std_error, two.df) == pytest.approx((one.estimate, one.std_error, one.df), rel=1e-10)
+
+
+@pytest.mark.parametrize(("new", "usual"), [(3, 9), (2, 5), (6, 6), (10, 11)])
+def test_without_covariates_the_degrees_of_freedom_are_imbens_and_kolesars(new, usual):
+    """Imbens and Kolesar (2016), section II.C: (n1 + n0)^2 (n1 - 1)(n0 - 1) / (n1^2 (n1 - 1) + n0^2 (n0 - 1))."""
+    y = np.random.default_rng(new).normal(size=new + usual)
+    found = adjusted_difference(y, lot([1] * new + [0] * usual), {}, compare=ARMS, unit="1")
+    top = (new + usual) ** 2 * (new - 1) * (usual - 1)
+    assert found.df == pytest.approx(top / (new**2 * (new - 1) + usual**2 * (usual - 1)), rel=1e-9)
+    plain = difference_in_means(y, lot([1] * new + [0] * usual), compare=ARMS, unit="1")
+    assert (found.estimate, found.std_error) == pytest.approx((plain.estimate, plain.std_error), rel=1e-10)
+    assert found.method.endswith("HC2, Satterthwaite")
 
 
 def test_lins_effect_is_the_difference_of_two_predictions_at_the_mean():
