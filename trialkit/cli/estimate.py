@@ -176,9 +176,22 @@ def _told(found: Findings, pages: list[Path]) -> list[str]:
         said.chance(),
         *said.verdict(),
         "",
+        *_beside(found),
         *(f"{name}: {value}" for name, value in [*said.facts()[:4], *digests]),
         *(f"  {page}" for page in pages),
     ]
+
+
+def _beside(found: Findings) -> list[str]:
+    """What else was promised: each line with its figures, or the reason why it has none."""
+    beside = SaidBeside(found, speech.lang)
+    adjusted = beside.words["adjusted"]
+    lines = [
+        f"{row.name}, {row.method}: {row.difference} ({row.interval}), p = {row.p_value}, {adjusted} = {row.adjusted}"
+        for row in beside.rows()
+    ]
+    lines += [f"{name}: {reason}" for name, reason in beside.unanswered()]
+    return [beside.words["heading"] + ":", *(f"  {line}" for line in lines), ""] if lines else []
 
 
 def _other_content(path: Path) -> DrawError:

@@ -19,7 +19,7 @@ from trialkit.estimate.drawn import Drawn
 from trialkit.estimate.families import by_administration, holm, together
 from trialkit.estimate.missing import Attrition, Bounds
 from trialkit.estimate.neighbours import Map, Spillover, spillover
-from trialkit.estimate.question import Question
+from trialkit.estimate.question import Question, Side
 from trialkit.estimate.result import Estimate
 from trialkit.panel import Panel
 from trialkit.protocol.analysis import Method
@@ -48,6 +48,7 @@ class Line:
     sensitivity : the same with interrupted periods the other way; None where nothing was interrupted
     excluded : interrupted periods were left out of the answer
     bounds : where outcomes are missing: what the difference is at least and at most
+    sides : of another outcome, both sides of its difference, with the counts they come from
     reason : why there is no answer
     """
 
@@ -60,6 +61,7 @@ class Line:
     sensitivity: Estimate | None = None
     excluded: bool = False
     bounds: Bounds | None = None
+    sides: tuple[Side, Side] | None = None
     reason: TrialkitError | None = None
 
     @property
@@ -204,12 +206,26 @@ class _Work:
             if method.method == "spillover_check":
                 yield self._spillover(line, question, own, rng)
                 return
+            if line.part == OUTCOME and method.method == "randomization_test":
+                yield self._as_primary(line, question, rng)
+                return
             found = estimates(self._request(question, method, excluded=own, rng=rng), digests=self.digests)
             other = self._other(question, method, not own)
             for place, one in enumerate(found):
                 yield replace(line, estimate=one, sensitivity=other[place] if len(other) == len(found) else None)
         except TrialkitError as reason:
             yield replace(line, reason=reason)
+
+    def _as_primary(self, line: Line, question: Question, rng: np.random.Generator | None) -> Line:
+        """The registered primary analysis of another outcome, with both sides of its difference."""
+        test = question.test(excluded=question.excluded, rng=rng, digests=self.digests)
+        other = self._other(question, self.protocol.analysis.primary, not question.excluded)
+        return replace(
+            line,
+            estimate=test.estimate,
+            sides=question.sides(test, *question.cells(test)),
+            sensitivity=other[0] if other else None,
+        )
 
     def _other(self, question: Question, method: Method, excluded: bool) -> list[Estimate]:
         """The same with interrupted periods the other way; nothing where none was, or where it cannot be computed."""

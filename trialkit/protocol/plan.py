@@ -81,7 +81,8 @@ def columns(protocol: Protocol) -> tuple[str, ...]:
     joined = listed.joined_with.columns if listed.joined_with else ()
     single = [listed.size, listed.wave_column, protocol.matched, protocol.clusters]
     priority = protocol.lottery.priority if protocol.lottery else None
-    every = [*single, priority, *listed.columns, *joined, *in_rules, *protocol.strata.columns, *balanced]
+    adjusting = [name for _, method in protocol.analysis.methods for name in method.adjust]
+    every = [*single, priority, *listed.columns, *joined, *in_rules, *protocol.strata.columns, *balanced, *adjusting]
     return tuple(dict.fromkeys(name for name in every if name))
 
 

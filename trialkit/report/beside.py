@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from trialkit.errors import Lang
     from trialkit.estimate.beside import Beside, Line
     from trialkit.estimate.neighbours import Spillover
+    from trialkit.estimate.question import Side
     from trialkit.estimate.result import Estimate
     from trialkit.protocol.model import Protocol as Promised
+    from trialkit.protocol.outcomes import Outcome
 
 FEW: Final = 12  # units up to which a model is only a companion of the test
 MANY: Final = 60  # units shown one by one in the table of neighbours
+_WHOLE: Final = frozenset({"share", "yes_no", "count"})
 _MODELS: Final = frozenset({"stepped_wedge_model", "mixed_model", "gee", "glmm"})
 
 
@@ -85,9 +88,12 @@ class SaidBeside:
             units=number(one.n_units, self.lang),
         )
 
+    def _outcome(self, line: Line) -> Outcome:
+        return next(one for one in self.found.protocol.outcomes if one.id == line.outcome)
+
     def outcome(self, line: Line) -> str:
         """The outcome's label, and whose goal it is."""
-        label = next(one for one in self.found.protocol.outcomes if one.id == line.outcome).label.told(self.lang)
+        label = self._outcome(line).label.told(self.lang)
         return f"{readable(line.administration, self.lang)}: {label}" if line.administration else label
 
     def method(self, line: Line) -> str:
@@ -131,7 +137,8 @@ class SaidBeside:
     def notes(self) -> list[str]:
         """What must be known to read the table."""
         w, lines = self.words, self.found.beside.answered
-        said = [self._sensitivity(line) for line in lines if line.sensitivity is not None]
+        said = [sentence for line in lines for sentence in self._sides(line)]
+        said += [self._sensitivity(line) for line in lines if line.sensitivity is not None]
         models = [line.estimate for line in lines if line.method in _MODELS and line.estimate is not None]
         if models and min(one.n_units for one in models) <= FEW:
             said.append(say(w["few"], units=number(min(one.n_units for one in models), self.lang)))
@@ -145,6 +152,27 @@ class SaidBeside:
             }  # fmt: skip
             said.append(say(w["reported"], **{name: number(n, self.lang) for name, n in counts.items()}))
         return said
+
+    def _sides(self, line: Line) -> list[str]:
+        """Of another outcome: both levels with their bases, who measured, and its caution."""
+        if line.sides is None or line.estimate is None:
+            return []
+        outcome = self._outcome(line)
+        names = ("started", "waiting")
+        levels = {name: self._level(side, outcome, line.estimate) for name, side in zip(names, line.sides, strict=True)}
+        said = say(self.words["sides"], outcome=outcome.label.told(self.lang), **levels)
+        measured = str(texts(self.lang)["effect"][f"measured_{outcome.reported_by}"])
+        caution = [outcome.caution.told(self.lang)] if outcome.caution else []
+        return [" ".join([said, measured, *caution])]
+
+    def _level(self, side: Side, outcome: Outcome, one: Estimate) -> str:
+        """A level and how many it is of; hidden where the counts are small."""
+        least = self.found.protocol.privacy.hide_counts_below
+        counts = (side.numerator, side.denominator) if outcome.type in _WHOLE else (side.denominator,)
+        if any(0 < n < least for n in counts):
+            return str(texts(self.lang)["effect"]["hidden"])
+        base = number(side.denominator, self.lang, None if side.denominator.is_integer() else 2)
+        return say(self.words["level_of"], level=self.signed(side.level, one).lstrip("+"), base=base)
 
     def _sensitivity(self, line: Line) -> str:
         other = line.sensitivity

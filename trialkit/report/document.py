@@ -50,6 +50,8 @@ def _line(line: Line) -> dict[str, Any]:
     numbers = estimate_numbers(one) | {"p_adjusted": decimal(line.p_adjusted)}
     if line.bounds is not None:
         numbers |= {"lower": decimal(line.bounds.lower), "upper": decimal(line.bounds.upper)}
+    if line.sides is not None:
+        numbers |= {name: decimal(side.level) for name, side in zip(("started", "waiting"), line.sides, strict=True)}
     own |= {name: value for name, value in numbers.items() if value}
     if line.sensitivity is not None:
         own["interruptions_the_other_way"] = {k: v for k, v in estimate_numbers(line.sensitivity).items() if v}
