@@ -74,7 +74,7 @@ class Tiling:
         n_pieces = -(-n // largest)
         if n_pieces > PIECES:
             return None
-        sizes = [min(largest, n - largest * piece) for piece in range(n_pieces)]
+        sizes = [n // n_pieces + (piece < n % n_pieces) for piece in range(n_pieces)]
         shifts = _shifts(sizes, taken)
         pieces, edges, first, row = [], [], 0, 0
         for size, shift in zip(sizes, shifts, strict=True):
@@ -123,9 +123,10 @@ class Tiling:
             starts.take(place, out=rows, mode="wrap")
         for rows, shift in zip(found, self.shifts, strict=True):
             bits -= shift
-            np.right_shift(number, bits, out=place)
-            place &= (1 << shift) - 1
-            rows += place
+            if shift:
+                np.right_shift(number, bits, out=place)
+                place &= (1 << shift) - 1
+                rows += place
         return found
 
     def _within(self, rows: Rows) -> NDArray[np.bool_]:

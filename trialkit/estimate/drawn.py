@@ -25,7 +25,7 @@ Ints = NDArray[np.int64]
 
 ENUMERATED: Final = 3_000_000  # allocations gone through one by one unless the caller says otherwise
 ROWS: Final = 8192  # Monte Carlo draws come in chunks of this fixed size, each with its own stream
-SUMMED: Final = 2 * ROWS  # the same where only sums are drawn
+SUMMED: Final = 4 * ROWS  # the same where only sums are drawn
 
 _MEMBERS: Final = ("items", "free", "label_names", "item_of_unit", "enumerate", "sample", "count")
 
