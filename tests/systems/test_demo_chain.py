@@ -131,7 +131,7 @@ def test_the_page_shows_what_brute_force_finds(trial, files):
         assert float(document[name]) == pytest.approx(by_hand[value], abs=1e-9)
     page = files["effect.en.html" if "effect.en.html" in files else "effect.html"].read_text(encoding="utf-8")
     for number in (by_hand["estimate"], by_hand["low"], by_hand["high"]):
-        assert f"{abs(100 * number):.1f} more of 100" in page
+        assert f"{abs(100 * number):.1f} {'more' if number > 0 else 'fewer'} of 100" in page
     assert f"{round(142 * by_hand['p'])} of the 142 possible draws" in page
 
 

@@ -24,7 +24,12 @@ from trialkit.units import Unit
 FORMAT: Final = f"trialkit-plan/{SCHEMA_VERSION}"
 
 
-def plan(protocol: Protocol, units: Iterable[Unit] = (), outside: Iterable[Unit] = ()) -> dict[str, Any]:
+def plan(
+    protocol: Protocol,
+    units: Iterable[Unit] = (),
+    outside: Iterable[Unit] = (),
+    touching: Iterable[tuple[str, str]] = (),
+) -> dict[str, Any]:
     """The canonical document of a protocol: what ``plan.json`` holds.
 
     Parameters
@@ -33,6 +38,7 @@ def plan(protocol: Protocol, units: Iterable[Unit] = (), outside: Iterable[Unit]
     units : the units the lot is drawn among, in canonical order; left out where people come one by one or queue up,
         since each draw then has its own
     outside : units whose arm was known beforehand and is not drawn (pilots); ``fixed`` is their arm
+    touching : pairs of ids that are neighbours, where the protocol names a list of them; those of other units are left out
 
     Of a unit's facts only the columns that the protocol names are written, so that a column nobody asked for is
     never published.
@@ -44,6 +50,10 @@ def plan(protocol: Protocol, units: Iterable[Unit] = (), outside: Iterable[Unit]
     for member, listed in (("units", units), ("outside", outside)):
         if found := [_unit(unit, named) for unit in listed]:
             document[member] = found
+    known = {unit["id"] for member in ("units", "outside") for unit in document.get(member, ())}
+    pairs = sorted({(min(pair), max(pair)) for pair in touching if known.issuperset(pair)})
+    if protocol.units.neighbours is not None and pairs:
+        document["neighbours"] = [list(pair) for pair in pairs]
     return document
 
 

@@ -232,12 +232,12 @@ class Trial(Seen):
         )
 
     def neighbours(self) -> Map:
-        """Who touches whom, as the plan's list of units says, and since when its pilots have had the new way."""
+        """Who touches whom, and since when the pilots have had the new way, as the committed plan lists them."""
         from trialkit.estimate.neighbours import Map
 
-        people = population(self.binding, self.folder)
-        outside = [(pilot.unit.id, pilot.group.arm or "") for pilot in people.pilots]
-        return Map.of(self.binding, people.touching, outside)
+        pairs = [(a, b) for a, b in self.plan.get("neighbours", ())]
+        outside = [(unit["id"], unit.get("fixed", "")) for unit in self.plan.get("outside", ())]
+        return Map.of(self.binding, pairs, outside)
 
     def _facts(self) -> dict[str, dict[str, str]]:
         """What the committed plan lists of each unit."""

@@ -181,7 +181,8 @@ class Promise:
 
     def _plan_document(self, people: Population) -> dict[str, Any]:
         """The plan; people in a queue are each draw's own and stand in its protocol only."""
-        return plan(self.protocol, () if self._people_come() else people.units, people.outside)
+        units = () if self._people_come() else people.units
+        return plan(self.protocol, units, people.outside, people.touching)
 
 
 def which(ids: list[str], name: str = "") -> UsageError:
