@@ -30,6 +30,7 @@ Columns = Sequence[Floats]  # per column of values: (n_groups, k), or (n_groups,
 
 ALIKE: Final = 1e-13  # values of one part closer than this, relative to the column's largest, are rounding apart
 AT_ONCE: Final = 8192  # draws added up at a time, so that they stay in the cache beside the tables
+AHEAD: Final = 2**18  # draws whose rows are known before they are added up, over the number of tables
 HARDLY: Final = 0.25  # a smaller share of the places in tiles than this would be drawn again too often
 
 
@@ -60,6 +61,11 @@ class LabelSums:
     def n_groups(self) -> int:
         """Groups."""
         return int(self.groups.max(initial=0)) + 1
+
+    @property
+    def n_sums(self) -> int:
+        """Sums of each allocation."""
+        return len(self.values) * self.n_groups
 
     @cached_property
     def _masked(self) -> Floats:
@@ -131,16 +137,22 @@ class SubsetSums:
 
     def sample(self, n: int, rng: np.random.Generator) -> Columns:
         """The sums under ``n`` independent allocations."""
-        rows = [lookup.drawn(n, rng) for lookup in self.lookups]
         start = self.certain[list(self.varied)]
         found = np.empty((len(self.varied), start.shape[1], n))
-        for first in range(0, n, AT_ONCE):
-            some = slice(first, min(first + AT_ONCE, n))
-            for columns, tables in self._strips:
-                found[columns, :, some] = self._added(tables, [drawn[:, some] for drawn in rows]).transpose(2, 0, 1)
+        ahead = max(AT_ONCE // 8, AHEAD // max(1, len(self.lookups)))
+        for first in range(0, n, ahead):
+            self._fill(found[:, :, first : first + ahead], rng)
         found += start[:, :, None]
         varied = dict(zip(self.varied, found, strict=True))
         return [varied.get(k, fixed[:, None]) for k, fixed in enumerate(self.certain)]
+
+    def _fill(self, out: Floats, rng: np.random.Generator) -> None:
+        """Write the varied columns of as many draws as ``out`` (columns, n_groups, k) holds, without what is certain."""
+        rows = [lookup.drawn(out.shape[2], rng) for lookup in self.lookups]
+        for first in range(0, out.shape[2], AT_ONCE):
+            some = slice(first, first + AT_ONCE)
+            for columns, tables in self._strips:
+                out[columns, :, some] = self._added(tables, [drawn[:, some] for drawn in rows]).transpose(2, 0, 1)
 
     @cached_property
     def _strips(self) -> list[tuple[slice, tuple[Floats, ...]]]:

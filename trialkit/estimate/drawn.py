@@ -25,7 +25,7 @@ Ints = NDArray[np.int64]
 
 ENUMERATED: Final = 3_000_000  # allocations gone through one by one unless the caller says otherwise
 ROWS: Final = 8192  # Monte Carlo draws come in chunks of this fixed size, each with its own stream
-SUMMED: Final = 4 * ROWS  # the same where only sums are drawn
+SUMMED: Final = 64  # sums up to which several chunks of them are drawn as one
 
 _MEMBERS: Final = ("items", "free", "label_names", "item_of_unit", "enumerate", "sample", "count")
 
@@ -202,9 +202,10 @@ class ReferenceSet:
             yield from ((wanted.of(codes), len(codes)) for codes, _ in self.chunks())
             return
         yield wanted.of(self.drawn.codes[None, :]), 1
-        for number, seed in enumerate(self.seeds[:: SUMMED // ROWS]):
-            n = min(SUMMED, self.draws - number * SUMMED)
-            yield tables.sample(n, np.random.default_rng(seed)), n
+        streams = max(1, min(4, SUMMED // wanted.n_sums))
+        for first in range(0, len(self.seeds), streams):
+            n = min(streams * ROWS, self.draws - first * ROWS)
+            yield tables.sample(n, np.random.default_rng(self.seeds[first])), n
 
 
 def size(design: Design) -> int:
