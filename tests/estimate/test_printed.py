@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from trialkit.design import blocked_wedge, complete, matched
+from trialkit.errors import EstimateError
+from trialkit.estimate.adjusted import adjusted_difference
 from trialkit.estimate.difference import difference_in_means
 from trialkit.estimate.drawn import Drawn
 from trialkit.estimate.printed import average_effect
@@ -85,3 +87,22 @@ def test_two_against_five_the_first_interval_holds_the_truth_over_all_draws(bina
         for one in found.estimates:
             held[one is found.first] += one.conf_low - 1e-7 <= 0 <= one.conf_high + 1e-7
     assert held[True] / 21 >= 0.95 > held[False] / 21
+
+
+def test_small_arms_of_blocks_count_block_by_block_until_there_are_many():
+    for blocks, exact in ((2, True), (20, False)):
+        names = {f"u{k:03d}": f"b{k // 4:02d}" for k in range(4 * blocks)}
+        design = blocked_wedge(list(names), ARMS, dict.fromkeys(names.values(), (2, 2)), blocks=names)
+        rng = np.random.default_rng(4)
+        found = average_effect(
+            design, design.sample(1, rng)[0], rng.normal(size=len(names)), compare=ARMS, unit="1", draws=99, rng=rng
+        )
+        assert (found.first is found.test.estimate) == exact
+
+
+def test_a_unit_that_its_own_regression_fits_is_refused_as_before():
+    """Two new units with a slope of their own have no residual, whatever the degrees of freedom."""
+    lot = Drawn.of(complete(ids(8), {"new": 2, "usual": 6}), ["new"] * 2 + ["usual"] * 6)
+    y, x = np.random.default_rng(1).normal(size=(2, 8))
+    with pytest.raises(EstimateError, match="fitted exactly"):
+        adjusted_difference(y, lot, {"x": x}, compare=ARMS, unit="1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,17 +74,15 @@ def adjusted_difference(
     found = Compared.of(outcome, assignment, compare, rows=rows, weights=weights)
     found.check_two_per_arm()
     given = {name: found.aligned(values, name) for name, values in covariates.items()}
-    alone = not found.clustered and df == "satterthwaite" and errors in (None, "HC2")
-    fitted = lin(
-        found.outcome,
-        found.treated,
-        {**block_indicators(found), **given},
-        clusters=np.arange(found.outcome.size) if alone else found.item if found.clustered else None,
-        weights=found.weights,
-        errors=None if alone else errors,
-    )
-    name = "HC2, Satterthwaite" if alone else fitted.errors  # CR2 with every unit a cluster of its own
-    return fitted.moments(TREATED).as_estimate(
+    columns = {**block_indicators(found), **given}
+    clusters = found.item if found.clustered else None
+    fitted = lin(found.outcome, found.treated, columns, clusters=clusters, weights=found.weights, errors=errors)
+    moments, name = fitted.moments(TREATED), str(fitted.errors)
+    if fitted.errors == "HC2" and df == "satterthwaite":  # CR2's, with every unit a cluster of its own
+        alone = np.arange(found.outcome.size)
+        by_unit = lin(found.outcome, found.treated, columns, clusters=alone, weights=found.weights).moments(TREATED)
+        moments, name = replace(moments, df=by_unit.df), f"{name}, Satterthwaite"
+    return moments.as_estimate(
         unit=unit,
         level=level,
         method=f"Lin's adjusted difference in means, {name}",

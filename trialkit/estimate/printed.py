@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from trialkit.estimate.result import Estimate
 
 FEW_UNITS: Final = 5  # in an arm: below, Student's t covers too little however its degrees of freedom are found
+SEEN_ENOUGH: Final = 30  # degrees of freedom with which small arms of many blocks show an error together
 FEW_CLUSTERS: Final = 12  # in all: up to here the test through the lot is the primary answer
 
 
@@ -80,10 +81,11 @@ def average_effect(
 ) -> AverageEffect:
     """The effect of one arm over another, exactly through the lot and by Neyman's error.
 
-    The exact interval comes first with fewer than `FEW_UNITS` units (or clusters) in an arm, with at most `FEW_CLUSTERS`
-    clusters, and where an arm's outcomes do not vary, as a yes and no of few units often does not: there Welch's interval
-    held the truth in 50 to 94 percent of trials with 2 units in an arm, and for a yes and no in 80 to 92 with 3 or 4
-    (``simulations/results/exact_size.md``).  Where effects differ between units the exact interval is no promise either.
+    The exact interval comes first with fewer than `FEW_UNITS` units (or clusters) in an arm, or in an arm of a block where
+    all blocks together leave fewer than `SEEN_ENOUGH` degrees of freedom; with fewer than `FEW_UNITS` pairs; with at most
+    `FEW_CLUSTERS` clusters; and where an arm's outcomes do not vary, as a yes and no of few units often does not.  There
+    the interval from the error left the truth out in up to 12 percent of trials, and in up to half where the arms' spreads
+    differ (``simulations/results/exact_size.md``).  Where effects differ between units the exact one is no promise either.
 
     Parameters
     ----------
@@ -117,10 +119,15 @@ def average_effect(
 
 def exact_first(found: Compared) -> str:
     """Why the exact interval is to be printed before the one by an error; an empty text where it is not."""
-    items = found.items_by_arm.sum(axis=0)
-    what = "clusters" if found.clustered else "units"
-    if items.min() < FEW_UNITS:
-        return f"The exact interval comes first: one arm has {items.min()} {what}, fewer than {FEW_UNITS}."
+    items, what = found.items_by_arm, "clusters" if found.clustered else "units"
+    if found.paired:
+        few = f"there are {len(items)} pairs" if len(items) < FEW_UNITS else ""
+    elif len(items) > 1 and found.n_items - 2 * len(items) < SEEN_ENOUGH:
+        few = f"an arm of a block has {items.min()} {what}" if items.min() < FEW_UNITS else ""
+    else:
+        few = f"one arm has {items.sum(axis=0).min()} {what}" if items.sum(axis=0).min() < FEW_UNITS else ""
+    if few:
+        return f"The exact interval comes first: {few}, fewer than {FEW_UNITS}."
     if found.clustered and items.sum() <= FEW_CLUSTERS:
         return f"The exact interval comes first: there are {items.sum()} clusters, {FEW_CLUSTERS} or fewer."
     if any(np.ptp(found.outcome[found.treated == arm]) == 0 for arm in (True, False)):
