@@ -134,7 +134,7 @@ def test_every_word_is_used():
     pages = "".join(path.read_text(encoding="utf-8") for path in (room / "templates").glob("*.html"))
     for key in texts("da")["beside"]:
         assert (
-            re.match("(method|adjusted|with(out)?_interrupted)_|(odds|rate)_ratio", key)
+            re.match("(method|adjusted|with(out)?_interrupted)_|(odds|rate)_ratio|unit_", key)
             or f'"{key}"' in code
             or f"b.{key}" in pages
         ), key

@@ -187,7 +187,7 @@ def _beside(found: Findings) -> list[str]:
     beside = SaidBeside(found, speech.lang)
     adjusted = beside.words["adjusted"]
     lines = [
-        f"{row.name}, {row.method}: {row.difference} ({row.interval}), p = {row.p_value}, {adjusted} = {row.adjusted}"
+        f"{row.name}, {row.method}: {row.difference} ({row.interval}), p: {row.p_value}, {adjusted}: {row.adjusted}"
         for row in beside.rows()
     ]
     lines += [f"{name}: {reason}" for name, reason in beside.unanswered()]

@@ -107,10 +107,28 @@ class SaidBeside:
         """A difference as a signed number, of 100 or in the outcome's own steps; a ratio as it is."""
         if one.unit in ("odds ratio", "rate ratio"):
             return f"{number(value, self.lang, 2)} {self.words[one.unit.replace(' ', '_')] if unit else ''}".rstrip()
-        share = one.unit == "share"
-        text = number(100 * value, self.lang, 1) if share else number(value, self.lang, 3)
-        step = (texts(self.lang)["effect"]["curves_y"] if share else one.unit) if unit else ""
-        return f"{'+' if value > 0 else ''}{text} {step}".rstrip() if math.isfinite(value) else text
+        text = self._size(value, one)
+        return (
+            f"{'+' if value > 0 else ''}{text} {self.step(one.unit) if unit else ''}".rstrip()
+            if math.isfinite(value)
+            else text
+        )
+
+    def _size(self, value: float, one: Estimate) -> str:
+        return number(100 * value, self.lang, 1) if one.unit == "share" else number(value, self.lang, 2)
+
+    def step(self, unit: str) -> str:
+        """What one step means, in the page's language; a draft's own word as it stands."""
+        if unit == "share":
+            return str(texts(self.lang)["effect"]["curves_y"])
+        return str(self.words.get(f"unit_{unit}", unit))
+
+    def more(self, one: Estimate) -> str:
+        """A difference in words: ``8.6 more of 100``."""
+        w, text = texts(self.lang)["effect"], self._size(abs(one.estimate), one)
+        kind = "none" if text == self._size(0.0, one) else "more" if one.estimate > 0 else "fewer"
+        key = f"{kind}_100" if one.unit == "share" else kind
+        return say(w[key], size=text, unit=self.step(one.unit))
 
     def p(self, one: Estimate) -> str:
         """A p-value with its Monte Carlo error, and the smallest that was possible where a lot decides that."""
@@ -214,7 +232,7 @@ def spillover_told(found: Spillover, about: Answered, lang: Lang) -> list[str]:
         said.append(w["neighbours_alike"])
     if found.test is not None and not math.isnan(found.test.estimate):
         blanks = {
-            "size": _more(found.test, spoken), "p": _in_100(found.test.p_value, lang),
+            "size": spoken.more(found.test), "p": _in_100(found.test.p_value, lang),
             "focal": listing((about.name_of(unit) for unit in found.focal), lang),
             "smallest": probability(found.test.smallest_p, lang, 3),
         }  # fmt: skip
@@ -225,7 +243,7 @@ def spillover_told(found: Spillover, about: Answered, lang: Lang) -> list[str]:
     elif found.reason is not None:
         said.append(found.reason.told(lang))
     if found.effect is not None:
-        said.append(say(w["neighbours_effect"], size=_more(found.effect, spoken)))
+        said.append(say(w["neighbours_effect"], size=spoken.more(found.effect)))
     return said
 
 
@@ -257,10 +275,6 @@ def map_rows(found: Spillover, about: Answered, lang: Lang) -> list[tuple[str, .
         )
         for row, unit in enumerate(it.ids)
     ]
-
-
-def _more(one: Estimate, spoken: SaidBeside) -> str:
-    return spoken.signed(one.estimate, one)
 
 
 def _in_100(p: float, lang: Lang) -> str:
