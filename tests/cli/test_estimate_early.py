@@ -119,7 +119,9 @@ def test_a_report_that_was_not_promised_is_refused(press, early, plain):
 
 def test_a_planned_look_may_be_read(press, tmp_path):
     trial = frozen(recorded(drawn(tmp_path / "trial", FINAL, LOOK)))
-    assert "142" in press("estimate", trial.folder)
+    said = press("estimate", trial.folder, "--lang", "en")
+    assert "142" in said
+    assert "The plan allows a look on this day" in said  # and it is no final answer
     protocol = from_plan(parse((trial.folder / "plan.json").read_bytes()))
     (day,) = protocol.analysis.looks
     check_day(protocol, day)

@@ -14,24 +14,25 @@ from trialkit.estimate.glmm_wedge import stepped_wedge_counts
 from trialkit.estimate.question import not_built
 from trialkit.estimate.result import Estimate
 from trialkit.estimate.wedge import stepped_wedge
+from trialkit.estimate.wedge_panel import panel_cells
 from trialkit.estimate.within_months import LEFT_OUT, STARTED
 
 Floats = NDArray[np.float64]
 
 
 class Cells(NamedTuple):
-    """The unit-periods of a model, all (m,): what was drawn, period, whether it had started, counts and people."""
+    """The unit-periods of a model, all (m,): what was drawn, period, periods since its start, counts and people."""
 
     clusters: NDArray[np.str_]
-    periods: NDArray[np.str_]
-    started: NDArray[np.int64]
+    periods: NDArray[np.intp]
+    exposure: NDArray[np.int64]
     top: Floats
     size: Floats
 
     @property
     def labels(self) -> dict[str, Any]:
         """What every model asks of a row."""
-        return {"clusters": self.clusters, "periods": self.periods, "exposure": self.started}
+        return {"clusters": self.clusters, "periods": self.periods, "exposure": self.exposure}
 
     @property
     def share(self) -> bool:
@@ -51,15 +52,20 @@ def _cells(it: Request) -> Cells:
     if it.method.partly_grouped is not None:
         raise _no_pairs(it.method.partly_grouped.by)
     question, panel = it.question, it.question.panel
+    if question.protocol.waves:
+        found = panel_cells(
+            question.lot.design, question.lot.codes, panel, question.starts(), window_days=question.window_days,
+            interruptions=not it.excluded,
+        )  # fmt: skip
+        return Cells(found.clusters, found.periods, found.exposure, found.numerator, found.sizes)
     state = question.by_date()
-    used = question.seen(it.excluded) & (state != LEFT_OUT) & question.free[:, None]
-    unit, period = np.nonzero(used)
+    unit, period = np.nonzero(question.seen(it.excluded) & (state != LEFT_OUT) & question.free[:, None])
     return Cells(
         clusters=np.array(question.lot.design.items)[question.lot.design.item_of_unit][unit],
-        periods=np.array(panel.periods)[period],
-        started=(state == STARTED)[used].astype(np.int64),
-        top=panel.numerator[used],
-        size=panel.denominator[used],
+        periods=period,
+        exposure=(state == STARTED)[unit, period].astype(np.int64),
+        top=panel.numerator[unit, period],
+        size=panel.denominator[unit, period],
     )
 
 

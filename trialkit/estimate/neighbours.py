@@ -93,7 +93,7 @@ def spillover(
         No two units of the trial touch, so there is no map.
     """
     exposure, pairs = exposure_of(question, drawn_map)
-    draws = 0 if size(question.lot.design) <= ENUMERATED else DRAWS
+    draws = 0 if size(question.lot.design) <= ENUMERATED else question.primary.draws or DRAWS
     panel = _counted(question, excluded)
     reference = ReferenceSet.of(question.lot, most=ENUMERATED, draws=draws, rng=rng)
     test, effect, reason = None, None, None

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from trialkit.canonical import digest, jcs
 from trialkit.estimate.beside import Beside
+from trialkit.estimate.looks import final_day
 from trialkit.estimate.registered import Answer
 from trialkit.estimate.within_months import LEFT_OUT, STARTED, WAITING, Calendar, states
 from trialkit.panel import Panel
@@ -22,7 +23,7 @@ from trialkit.report.document import beside_document, decimal
 from trialkit.report.quarters import Group, Quarters, quarters
 
 Bools = NDArray[np.bool_]
-Reason = Literal["live", "early"]
+Reason = Literal["live", "early", "look"]
 
 FORMAT: Final = "trialkit-estimate/1"
 MANY: Final = 24  # units shown one by one; above that by wave
@@ -76,10 +77,12 @@ class Findings:
 
     @cached_property
     def preliminary(self) -> tuple[Reason, ...]:
-        """Why the answer is not final: the data are not frozen, or windows were still open; empty where it is."""
+        """Why the answer is not final: data not frozen, windows still open, a planned look; empty where it is."""
         compared = set(self.answer.panel.periods)
         early = self.unfinished[:, [period in compared for period in self.panel.periods]].any()
-        return (*(() if self.snapshot else ("live",)), *(("early",) if early else ()))
+        final = final_day(self.protocol)
+        look = final is not None and self.as_of < final
+        return (*(() if self.snapshot else ("live",)), *(("early",) if early else ()), *(("look",) if look else ()))
 
     @property
     def alpha(self) -> float:
