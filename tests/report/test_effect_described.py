@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -117,3 +118,29 @@ def test_every_word_is_used():
     page = (room / "templates" / "description.html").read_text(encoding="utf-8")
     for key in texts("da")["described"]:
         assert key.startswith("measured_") or f'"{key}"' in code or f"d.{key}" in page, key
+
+
+def test_totals_alone_are_shown_where_the_plan_publishes_no_more():
+    here = found(people=12)
+    privacy = here.protocol.privacy.model_copy(update={"publish": "totals"})
+    whole = replace(here, protocol=here.protocol.model_copy(update={"privacy": privacy}))
+    page = Page(description(whole, "en")).text
+    assert "Everybody" in page
+    assert SaidOfCounts(whole, "en").table()[0] == ["Everybody"]
+    assert [title for title, _, _ in SaidOfCounts(whole, "en").waves()] == ["Everybody"]
+    assert SaidOfCounts(whole, "en").level() == SaidOfCounts(here, "en").level()
+
+
+def test_long_series_are_gathered_in_quarters():
+    here = found()
+    assert here.by_month
+    panel = here.description.panel
+    months = tuple(f"{y}-{m:02d}" for y in (2018, 2019, 2020) for m in range(1, 13))
+    top, bottom = np.full((21, 36), 6.0), np.full((21, 36), 12.0)
+    longer = Panel(units=panel.units, periods=months, numerator=top, denominator=bottom, synthetic=True)
+    units = population(here.protocol, FOLDER).units
+    description_ = described(here.protocol, observed(here.protocol, units), {"share_received": longer})
+    quarterly = replace(here, description=description_)
+    assert not quarterly.by_month
+    assert quarterly.quarters.columns[0] == "2018q1"
+    assert "quarter 1 of 2018" in Page(description(quarterly, "en")).text
