@@ -120,6 +120,8 @@ def hajek(
 ) -> Estimate:
     """Difference of weighted means, each unit by one over its probability; adding a constant to all changes nothing.
 
+    Below 5 units in an arm print the exact interval of `trialkit.estimate.randomization.randomization_test` first.
+
     Parameters
     ----------
     outcome : (n_units,) float, in `unit`
