@@ -72,16 +72,16 @@ class Trial(Seen):
         check_built(protocol)
         verdict, drawn = _checked_draw(self.drawing(draw))
         hashes = (plan_hash(self.plan), drawn.record_hash)
-        if not live:
-            frozen = self.snapshot(snapshot)
+        frozen = None if live else self.snapshot(snapshot)
+        if frozen is not None:
             _check_of(frozen, hashes)
-        check_day(protocol, self.records.last_day if live else frozen.as_of)
-        name = None if live else frozen.digest
-        seen = self.panel(protocol.estimand.what, snapshot=name, pilots=True)
-        digests = (*hashes, *(() if live else (frozen.digest,)))
+        known = self.records.last_day if frozen is None else frozen.as_of
+        check_day(protocol, known)
+        seen = self._tabulated(protocol.estimand.what, frozen, pilots=True)
+        digests = (*hashes, *((frozen.digest,) if frozen else ()))
         lot = (protocol, drawn.design, drawn.assignment)
         answer = registered(*lot, seen.panel, rng=chance_of(drawn.record_hash), digests=digests)
-        others = {one.id: self.panel(one.id, snapshot=name, pilots=True).panel for one in _effects(protocol)}
+        others = {one.id: self._tabulated(one.id, frozen, pilots=True).panel for one in _effects(protocol)}
         return Findings(
             protocol=protocol,
             plan=self.plan,
@@ -96,8 +96,8 @@ class Trial(Seen):
                 digests=digests,
             ),
             panel=seen.panel,
-            as_of=self.records.last_day if live else frozen.as_of,
-            snapshot="" if live else frozen.digest,
+            as_of=known,
+            snapshot=frozen.digest if frozen else "",
             unfinished=seen.unfinished,
             confirmed=verdict.confirmed,
         )
@@ -123,7 +123,7 @@ class Trial(Seen):
         known = self.records.last_day if frozen is None else frozen.as_of
         end = year_end(protocol, year, known)
         name = None if frozen is None else frozen.digest
-        cut = {one: until(self.panel(one, snapshot=name, pilots=True).panel, end) for one in countable(protocol)}
+        cut = {one: until(self._tabulated(one, frozen, pilots=True).panel, end) for one in countable(protocol)}
         return Early(
             protocol=protocol,
             plan=self.plan,
@@ -159,7 +159,7 @@ class Trial(Seen):
         known = self.records.last_day if frozen is None else frozen.as_of
         check_day(protocol, known)
         name = None if frozen is None else frozen.digest
-        seen = self.panel(protocol.estimand.what, snapshot=name, pilots=True)
+        seen = self._tabulated(protocol.estimand.what, frozen, pilots=True)
         question = Question.of(protocol, Drawn.of(drawn.design, drawn.assignment), seen.panel)
         asked = any(method.method == "spillover_check" for _, method in protocol.analysis.methods)
         return Exposures(
@@ -220,7 +220,7 @@ class Trial(Seen):
             _check_plan_of(frozen, plan_hash(document))
         name = None if frozen is None else frozen.digest
         asked = [protocol.estimand.what, *(one.id for one in _effects(protocol))]
-        panels = {what: self.panel(what, snapshot=name).panel for what in asked}
+        panels = {what: self._tabulated(what, frozen).panel for what in asked}
         return Described(
             protocol=protocol,
             plan=document,

@@ -109,12 +109,18 @@ class Seen(Draws):
         as_of : of live data, what was known at the end of this day
         pilots : with the units whose arm no lot decided
         """
+        frozen = None if snapshot is None else self.snapshot(snapshot)
+        return self._tabulated(outcome, frozen, as_of=as_of, pilots=pilots)
+
+    def _tabulated(
+        self, outcome: str, frozen: Snapshot | None, *, as_of: date | None = None, pilots: bool = False
+    ) -> Tabulation:
+        """One outcome of frozen data that are open already, or of live ones."""
         from trialkit.records import tabulate
 
         protocol = self.binding
         what = tabulate.promised(protocol, outcome)
         rows = self._rows(pilots)
-        frozen = None if snapshot is None else self.snapshot(snapshot)
         return tabulate.tabulate(
             frozen.cells if frozen else tabulate.cells(self.records.newest(what.id, as_of=as_of), protocol),
             protocol,
