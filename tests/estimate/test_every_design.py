@@ -387,3 +387,12 @@ def test_the_doubled_p_value_is_a_definition_of_its_own():
     assert found.p_value_at(0.0, "distance") == pytest.approx(13 / 462)
     assert found.estimate.smallest_p == pytest.approx(2 / 462)
     assert found.p_value_at(found.estimate.conf_low) > 0.1 - 1e-12
+
+
+@pytest.mark.parametrize("blocks", [(2,), (2, 4), (4, 6), (3,), (3, 6)])
+def test_the_fewest_of_a_list_are_those_of_its_barest_one(blocks):
+    weights = TWO if blocks[0] % 2 == 0 else {"new": 1, "usual": 2}
+    for length in range(1, 8):
+        design = sequential(("only",), weights, blocks, length)
+        rows = np.concatenate([chunk.codes for chunk in design.enumerate()])
+        assert [design.fewest(code) for code in (0, 1)] == [(rows == code).sum(axis=1).min() for code in (0, 1)]
