@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from trialkit.design.base import Codes, Design
 from trialkit.design.parts_design import PartsDesign
-from trialkit.design.tiles import LARGEST, MANY, PIECES, Tiling, tiling
+from trialkit.design.tiles import LARGEST, PIECES, Tiling, tiling
 from trialkit.design.urns import shown_parts
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ Columns = Sequence[Floats]  # per column of values: (n_groups, k), or (n_groups,
 ALIKE: Final = 1e-13  # values of one part closer than this, relative to the column's largest, are rounding apart
 AT_ONCE: Final = 8192  # draws added up at a time, so that they stay in the cache beside the tables
 AHEAD: Final = 2**18  # draws whose rows are known before they are added up, over the number of tables
+JOINED: Final = 2**13  # rows of a table of several small parts together
 HARDLY: Final = 0.25  # a smaller share of the places in tiles than this would be drawn again too often
 
 
@@ -142,7 +143,8 @@ class SubsetSums:
         ahead = max(AT_ONCE // 8, AHEAD // max(1, len(self.lookups)))
         for first in range(0, n, ahead):
             self._fill(found[:, :, first : first + ahead], rng)
-        found += start[:, :, None]
+        if start.any():
+            found += start[:, :, None]
         varied = dict(zip(self.varied, found, strict=True))
         return [varied.get(k, fixed[:, None]) for k, fixed in enumerate(self.certain)]
 
@@ -206,14 +208,14 @@ def _split(sums: LabelSums, fixed: Sequence[int | None], parts: Sequence[Part]) 
 
 
 def _merged(lookups: Sequence[Lookup]) -> list[Lookup]:
-    """Small tables of one group joined while at most `MANY` rows come of it: one row is then a draw of several parts."""
+    """Small tables of one group joined while at most `JOINED` rows come of it: one row is then a draw of several parts."""
     found: list[Lookup] = []
     for lookup in sorted(lookups, key=lambda one: (one.group, len(one.table))):
         if lookup.tiles is not None and not lookup.tiles.listed:
             found.append(lookup)
             continue
         table, last = lookup.table, found[-1] if found else None
-        if last and last.group == lookup.group and last.tiles is None and len(last.table) * len(table) <= MANY:
+        if last and last.group == lookup.group and last.tiles is None and len(last.table) * len(table) <= JOINED:
             table = (found.pop().table[:, None, :] + table).reshape(-1, table.shape[1])
         found.append(Lookup(lookup.group, table, None))
     return found

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 LARGEST: Final = 12  # items of a piece: its 4,096 subsets stay in the cache
-MANY: Final = 2**13  # tiles, if as few can cover the boxes
+MANY: Final = 2**15  # tiles, if as few can cover the boxes
 PIECES: Final = 3  # of more there are too many ways to add up, and most places would lie beyond an edge
 
 
@@ -136,7 +136,7 @@ class Tiling:
         return within
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def tiling(n: int, taken: int, largest: int = LARGEST) -> Tiling | None:
     """`Tiling.of`, kept: it depends on the numbers alone."""
     return Tiling.of(n, taken, largest)

@@ -202,7 +202,7 @@ class ReferenceSet:
             yield from ((wanted.of(codes), len(codes)) for codes, _ in self.chunks())
             return
         yield wanted.of(self.drawn.codes[None, :]), 1
-        streams = max(1, min(4, SUMMED // wanted.n_sums))
+        streams = max(1, min(2, SUMMED // wanted.n_sums))
         for first in range(0, len(self.seeds), streams):
             n = min(streams * ROWS, self.draws - first * ROWS)
             yield tables.sample(n, np.random.default_rng(self.seeds[first])), n
