@@ -3,12 +3,15 @@
 Given data, everybody gets the same rows.  When simulating, the peers draw every person, since they need rows; trialkit
 draws the sums its fit needs, whose distribution is known (`trialkit.power.wedge_sums`), so that people per cell cost
 nothing.  Peers fit one data set at a time on the first few data sets and are scaled: statsmodels MixedLM, and feasible
-least squares with moment estimates as a careful user writes it in numpy.  The data are synthetic.
+least squares with moment estimates as a careful user writes it in numpy.  mcpower simulates and fits as many, where it is
+installed (`pip install mcpower`).  The data are synthetic.
 """
 
 from __future__ import annotations
 
+import importlib
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -104,11 +107,25 @@ def by_gls(y: Floats) -> list[float]:
     return found
 
 
+def by_mcpower(sets: int) -> float:
+    """mcpower, simulated and fitted by ML: as many rows, clusters and columns, its smallest ICC; it draws who is treated."""
+    later = [f"p{k}" for k in range(1, PERIODS)]
+    model = importlib.import_module("mcpower").MCPower(f"y = treated + {' + '.join(later)} + (1|cluster)", family="lme")
+    model.set_variable_type(", ".join(f"{name}=binary" for name in ["treated", *later]))
+    model.set_effects({"treated": 0.2} | dict(zip(later, [0.1, 0.15, 0.25, 0.3], strict=True)))
+    model.set_cluster("cluster", ICC=0.1, n_clusters=CLUSTERS)
+    found = model.find_power(
+        len(CLUSTER), target_test="treated", n_sims=sets, seed=1, progress_callback=False, verbose=False
+    )
+    return len(found)
+
+
 def run(data: Path | None, rounds: int) -> list[str]:
     """Ours and the peers', as lines to print."""
     y = loaded(data) if data else generated()
     few, some = y[:BY_MIXEDLM], y[:BY_GLS]
     answers = [_answer(ours(y, "normal"), by_mixedlm(few), trusted=data is None)]
+    peer = {"mcpower": Contestant(lambda: by_mcpower(SETS), SETS)} if find_spec("mcpower") else {}
     times = interleaved(
         {
             "trialkit, normal": Contestant(lambda: ours(y, "normal"), len(y)),
@@ -119,6 +136,7 @@ def run(data: Path | None, rounds: int) -> list[str]:
             "persons simulated, MixedLM": Contestant(lambda: by_mixedlm(generated(len(few))), len(few)),
             "loop, feasible least squares": Contestant(lambda: by_gls(some), len(some)),
             "trialkit, one data set of rows": Contestant(lambda: [one_fit(one) for one in few], len(few)),
+            **peer,
         },
         rounds,
     )
@@ -154,7 +172,7 @@ def _answer(found: ManyFits, theirs: list[float], *, trusted: bool) -> str:
 
 
 def _lines(times: dict[str, Timed], sets: int) -> list[str]:
-    plain, adjusted, drawn, drawn_adjusted, mixedlm, from_persons, loop, one = times.values()
+    plain, adjusted, drawn, drawn_adjusted, mixedlm, from_persons, loop, one, *peer = times.values()
     return [
         plain.line(sets),
         adjusted.line(sets, f"CPU ratio to normal {verdict(adjusted.over(plain), at_most=5)}"),
@@ -164,4 +182,6 @@ def _lines(times: dict[str, Timed], sets: int) -> list[str]:
         drawn_adjusted.line(sets, f"CPU ratio to normal {verdict(drawn_adjusted.over(drawn), at_most=5)}"),
         from_persons.line(sets, f"CPU ratio {verdict(from_persons.over(drawn), at_least=10_000)}"),
         one.line(1, "of 2,400; nested exchangeable, Kenward-Roger"),
+        *(mcpower.line(sets, f"CPU ratio {verdict(mcpower.over(drawn), at_least=40)}") for mcpower in peer),
+        *([] if peer else ["mcpower is not installed here, so it was not timed"]),
     ]
