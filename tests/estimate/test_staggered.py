@@ -217,6 +217,34 @@ def test_an_event_study_is_the_estimates_one_by_one() -> None:
     assert list(found.to_frame()["exposure"]) == [1, 2, 3, 4]
 
 
+def test_an_event_study_says_where_its_error_is_an_accident_of_few_units() -> None:
+    """Where `staggered` says it of one event time, the event study says it too, and gives no interval there."""
+    start, accidents = np.repeat([3, 5, 0], 6), 0
+    for seed in range(40):
+        y = outcomes(18, seed)
+        study = staggered_event_study(y, start, unit="1")
+        alone = [staggered(y, start, unit="1", estimand=int(k)) for k in study.event_time]
+        zero = [k for k, one in zip(study.event_time, alone, strict=True) if one.std_error_adjusted == 0]
+        assert study.event_time[study.std_error == 0].tolist() == zero
+        said = f"the adjusted standard error is 0 at event time {', '.join(map(str, zero))}, "
+        assert any(note.startswith(said) for note in study.notes) == bool(zero)
+        assert "a cohort has 6 units: no normal interval is given" in study.notes
+        assert np.isnan(study.conf_low).all()
+        accidents += bool(zero)
+    assert 0 < accidents < 40
+    large = staggered_event_study(outcomes(75), np.repeat([3, 5, 0], 25), unit="1")
+    assert large.notes == ()
+    assert np.isfinite(large.conf_low).all()
+
+
+def test_an_event_study_of_outcomes_that_do_not_vary_says_why_there_is_no_interval() -> None:
+    study = staggered_event_study(np.zeros((75, T)), np.repeat([3, 5, 0], 25), unit="1", errors="neyman")
+    assert np.isnan(study.conf_low).all()
+    assert "do not vary" in study.notes[0]
+    alone = staggered_event_study(outcomes(61), np.repeat([3, 5, 0, 6], [20, 20, 20, 1]), unit="1")
+    assert alone.notes == ("cohorts of one unit, or without a period before their start, take no part",)
+
+
 def test_moments_are_those_of_numpy() -> None:
     y, first = outcomes(11), np.repeat([2, 6], [4, 7])
     found = Cohorts.of(y, first)

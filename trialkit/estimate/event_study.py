@@ -139,6 +139,7 @@ class EventStudy:
     band_low, band_high : (l,) float, all at once at ``level``; nan where no band was asked for
     method, control : str, what estimated them and whom it compared with
     drawn_by_lot : bool; without a lot no causal word is printed
+    notes : what the reader must know, such as why an interval is missing
     """
 
     event_time: Ints
@@ -154,6 +155,7 @@ class EventStudy:
     control: str
     unit: str
     drawn_by_lot: bool
+    notes: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """One row per event time; frames of several estimators stack."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SMALL: Final = 20  # units a cohort below which no normal interval is given (conventions, staggered rollouts)
+LEFT_OUT: Final = "cohorts of one unit, or without a period before their start, take no part"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -175,6 +176,13 @@ def without_periods(
 
     A left-out period is a gap: units that started in it count as starting in the next one.
 
+    Parameters
+    ----------
+    outcome, start, method, strata : as `staggered`
+    periods : (t,) ascending numbers
+    interrupted : some of ``periods``, each left out by itself
+    unit, level : as `staggered`
+
     Returns
     -------
     One (period, `Staggered`) pair per interrupted period, in the order given.
@@ -183,6 +191,12 @@ def without_periods(
     ------
     EstimateError
         A period that is not among ``periods``, or as `staggered`.
+    PanelError
+        As `staggered`.
+
+    References
+    ----------
+    As `staggered`.
     """
     times, y = np.asarray(periods, np.float64), np.asarray(outcome, np.float64)
     found = []
@@ -217,15 +231,27 @@ def staggered_event_study(
 
     Parameters
     ----------
-    at : event times; every one that can be seen if left out
+    outcome, start, periods, method, beta, common_beta, strata, sizes : as `staggered`
+    unit, level : as `staggered`
+    at : (l,) int, event times, 0 the first treated period; every one that all strata can show if left out
     errors : which covariance
         The adjusted one is V - beta' S beta / N entry by entry; a variance below 0 is 0, and so is the covariance of two
-        such.
+        such.  ``neyman`` is V, which is conservative where effects vary.
+
+    Returns
+    -------
+    EventStudy
+        Intervals are normal, one event time at a time, without a band.  There is none below `SMALL` units in a cohort,
+        nor where the error is 0; ``notes`` say so.
 
     Raises
     ------
     PanelError, EstimateError
-        As `staggered`.
+        As `staggered`; an event time in ``at`` that no cell of a stratum has.
+
+    References
+    ----------
+    As `staggered`; the covariance between event times is that of section 3.4 for a vector of estimands.
     """
     y, first, _, codes = _ready(outcome, start, periods, strata)
     among = strata_of(y, first, codes, method, sizes=sized(sizes, len(y)))
@@ -244,14 +270,37 @@ def staggered_event_study(
     covariance[np.ix_(zero, zero)] = 0.0
     error = np.sqrt(np.diagonal(covariance))
     z = float(-ndtri((1 - level) / 2))
-    small = min(int(s.cohorts.sizes.min()) for s in among) < SMALL
-    reach = np.where((error > 0) & (not small), z * error, nan)
+    smallest = min(int(s.cohorts.sizes.min()) for s in among)
+    reach = np.where((error > 0) & (smallest >= SMALL), z * error, nan)
     none = np.full(times.size, nan)
     return EventStudy(
         event_time=times, estimate=value, std_error=error, covariance=covariance,
         conf_low=value - reach, conf_high=value + reach, band_low=none, band_high=none, level=level,
         method=RULES[method].words, control=RULES[method].control, unit=unit, drawn_by_lot=True,
+        notes=_study_notes(times[~(error > 0)], errors, smallest, among),
     )  # fmt: skip
+
+
+def _study_notes(
+    zero: Ints, errors: Literal["adjusted", "neyman"], smallest: int, strata: list[Stratum]
+) -> tuple[str, ...]:
+    """What an event study says of missing intervals and of cohorts left out; ``zero`` are event times without an error."""
+    notes: list[str] = []
+    if zero.size and errors == "adjusted":
+        notes.append(
+            f"the adjusted standard error is 0 at event time {', '.join(map(str, zero))}, which is an accident of few "
+            "units: no interval is given there; Neyman's errors can be asked for"
+        )
+    elif zero.size:
+        notes.append(
+            f"the standard error is 0 at event time {', '.join(map(str, zero))}, where outcomes do not vary within "
+            "cohorts: no interval is given there"
+        )
+    if smallest < SMALL:
+        notes.append(f"a cohort has {smallest} units: no normal interval is given")
+    if any(s.left_out.size for s in strata):
+        notes.append(LEFT_OUT)
+    return tuple(notes)
 
 
 def _ready(
@@ -321,7 +370,7 @@ def _notes(found: Combined, strata: list[Stratum], smallest: int, plain: Estimat
             f"({plain.level:.0%} interval {plain.conf_low:.3g} to {plain.conf_high:.3g})"
         )
     if any(s.left_out.size for s in strata):
-        notes.append("cohorts of one unit, or without a period before their start, take no part")
+        notes.append(LEFT_OUT)
     return tuple(notes)
 
 
