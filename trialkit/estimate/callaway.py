@@ -30,9 +30,28 @@ CHUNK: Final = 256  # bootstrap draws at a time
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Aggregate:
-    """Averages of group-time effects, and their average.
+    """Averages of group-time effects, and their average.  Numbers are in the unit of the outcomes.
 
-    ``at`` holds event times, starts or periods, (m,); empty for ``simple``.
+    Parameters
+    ----------
+    kind : ``simple`` (one average over all treated cells), ``dynamic`` (by event time), ``group`` (by start) or
+        ``calendar`` (by period)
+    at : (m,) float, what each average is of: event times, starts or periods; empty for ``simple``, whose m is 1
+        Starts and periods are the periods' own numbers; event times count periods by their order, 0 the first treated.
+    estimate : (m,) float
+        Cells weigh by cohort size, within a start alike.
+    std_error : (m,) float
+        It counts the estimation of cohort sizes; nan where all cells are base periods, whose value is 0 by construction.
+    covariance : (m, m) float
+    influence : Influence
+        The influence functions of the m averages.
+    overall : Estimate
+        The average of the averages: starts by cohort size, periods alike, and event times alike from 0 on.  Its interval
+        and p-value are normal.
+
+    References
+    ----------
+    Callaway and Sant'Anna (2021), doi:10.1016/j.jeconom.2020.12.001, equations (3.4) to (3.11) and corollary 2.
     """
 
     kind: Aggregation
@@ -60,7 +79,18 @@ class GroupTime:
     ----------
     group, period : (k,) int, columns of the first treated period and of the period
     estimate, std_error : (k,) float; the error is nan in a base period, where the value is 0 by construction
-    times : (t,) the periods' own numbers
+    times : (t,) float, the periods' own numbers
+    influence : Influence
+        The influence functions of the k effects, from which all errors come.
+    cohorts : Cohorts
+        Of the units that take part.
+    outcome, first : (n, t) float and (n,) int
+        Their outcomes, and the column each is first treated in (t for never); the bootstrap needs both.
+    control, base, unit, level, drawn_by_lot : as for `callaway_santanna`
+
+    References
+    ----------
+    Callaway and Sant'Anna (2021), doi:10.1016/j.jeconom.2020.12.001, theorems 1 and 2.
     """
 
     group: Ints
@@ -265,10 +295,16 @@ def callaway_santanna(
     Parameters
     ----------
     outcome : (n, t) float, in ``unit``, without gaps
-    start : (n,) the period each unit starts in; 0, nan, infinity or None for never
+    start : (n,) the period each unit starts in, in the numbers of ``periods``; 0, nan, infinity or None for never
+    unit : str
+        What one step of `outcome` means.
     control : ``never_treated`` units, or all ``not_yet_treated`` in both periods
     base : of periods before the start: ``varying`` compares with the period before, ``universal`` with the last one
         before the start
+    periods : (t,) ascending numbers; 1 ... t unless given
+        Gaps are allowed, and periods are counted by their order (`timing`).
+    level : float in (0, 1)
+        Of the intervals that aggregates and event studies of the result have; they are normal.
     drawn_by_lot : bool
         Only then may a page speak of chance.
 
@@ -281,9 +317,10 @@ def callaway_santanna(
     Raises
     ------
     EstimateError
-        ``never_treated`` is asked for and there are none; nothing to compare; an unknown name.
+        ``never_treated`` is asked for and there are none; nothing to compare; an unknown name; periods that do not
+        ascend, or not one per column.
     PanelError
-        A gap.
+        A gap, or another number of starts.
 
     References
     ----------

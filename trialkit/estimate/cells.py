@@ -158,7 +158,24 @@ def least_squares(x: Floats, y: Floats, w: Floats) -> tuple[Floats, Floats]:
 
 
 def fixed_effects(columns: Mapping[str, ArrayLike], n: int) -> tuple[tuple[str, ...], Floats]:
-    """Names and (n, 1 + k) values of the intercept and the columns."""
+    """Names and values of the intercept and the columns, in the order given.
+
+    Parameters
+    ----------
+    columns : k columns by name, each (n,) float
+        A column of the intercept's own name replaces it, in its place.
+    n : int
+        Rows.
+
+    Returns
+    -------
+    (1 + k,) names and (n, 1 + k) float, the intercept first.
+
+    Raises
+    ------
+    EstimateError
+        A column is not (n,); ``facts["column"]`` says which.  Gaps are for `check_rows`, rank for `check_rank`.
+    """
     given = {INTERCEPT: np.ones(n), **{name: np.asarray(column, np.float64) for name, column in columns.items()}}
     for name, column in given.items():
         if column.shape != (n,):

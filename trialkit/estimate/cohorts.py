@@ -281,6 +281,15 @@ def sized(sizes: ArrayLike | None, n: int) -> Floats | None:
 
 
 def unknown(what: str, given: str, known: Sequence[str]) -> EstimateError:
+    """The refusal of a name that is not known, to be raised by whoever was given it.
+
+    Parameters
+    ----------
+    what : str
+        What the name should have been, e.g. ``"estimand"``; also the key of ``facts`` that holds it.
+    given : str
+    known : the names to use instead, at least one; ``facts["known"]``
+    """
     return EstimateError(
         f"{given!r} is not a {what} that is known, and another one would answer another question. "
         f"Use {' or '.join(known)}.",

@@ -91,7 +91,22 @@ class Point:
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """Correlations (d, k) and phi (d,) as residuals tell them, and whether rows can be correlated so (d,)."""
+    """The parameters of a working correlation as the residuals of d data sets tell them.
+
+    Parameters
+    ----------
+    alpha : (d, k) float
+        Correlations, in the order of the working correlation's ``names``.
+    phi : (d,) float
+        Dispersion: a row's variance is phi v / weight.  1 for the nested correlation of 0/1 outcomes.
+    possible : (d,) bool
+        Whether rows can be correlated so: the correlation of every cluster is positive definite, every weighted product
+        has a variance, and neighbouring periods are not one (`NEAREST_ONE`).
+
+    References
+    ----------
+    Liang & Zeger (1986), doi:10.1093/biomet/73.1.13, section 4; nested: Prentice (1988), doi:10.2307/2531733.
+    """
 
     alpha: Floats
     phi: Floats

@@ -20,7 +20,19 @@ FAR: Final = 300.0  # a log rate beyond which exp is kept finite; no maximum lie
 class Curve(NamedTuple):
     """b(eta) of a canonical family and its first three derivatives, which all have the shape of eta.
 
-    A cell with ``events`` and ``sizes`` has log-likelihood events eta - sizes b(eta) and a constant.
+    A cell with ``events`` and ``sizes`` has log-likelihood events eta - sizes b(eta) and a constant; eta are log odds
+    (binomial, b = log(1 + e^eta)) or log rates (Poisson, b = e^eta).
+
+    Parameters
+    ----------
+    b : function of eta (...,) to (...,)
+    slopes : function of eta (...,) to the first three derivatives of b, (...,) each
+        The first is the expected share or rate, the second its variance per person or unit of person-time.  Beyond a
+        log rate of `FAR` b and its derivatives stay what they are there (Poisson), so that they are finite.
+
+    References
+    ----------
+    McCullagh and Nelder (1989), Generalized Linear Models, section 2.2.2.
     """
 
     b: Callable[[Floats], Floats]

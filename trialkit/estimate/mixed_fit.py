@@ -26,11 +26,28 @@ CLOSE: Final = 1e-9  # Newton decrement from which one more full step is exact t
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Pieces:
-    """U'V^-1U and its derivatives in units of s2, for d ratios; U = [X, y] has p + 1 columns, there are k ratios.
+    """U'V^-1U and its derivatives in units of s2, for d data sets; U = [X, y] has p + 1 columns, there are k ratios.
 
-    ``t0`` (d, p+1, p+1) is U'V^-1U; ``t1`` (d, k, ...) is U'V^-1 G_k V^-1 U; ``t2`` (d, k, k, ...) has two G in it;
-    ``trace1`` and ``trace2`` are tr(V^-1 G_k) and tr(V^-1 G_k V^-1 G_l); ``bend`` and ``trace_bend`` hold the second
-    derivatives of V (None where V is linear in its ratios).
+    G_k is the derivative of V = W^-1 + Z Psi Z' by ratio k, and H_kl its second derivative by k and l.
+
+    Parameters
+    ----------
+    log_det : (d,) float
+        log|V|.
+    t0 : (d, p + 1, p + 1) float
+        U'V^-1 U.
+    t1 : (d, k, p + 1, p + 1) float
+        U'V^-1 G_k V^-1 U.
+    t2 : (d, k, k, p + 1, p + 1) float
+        U'V^-1 G_k V^-1 G_l V^-1 U.
+    trace1, trace2 : (d, k) and (d, k, k) float
+        tr(V^-1 G_k) and tr(V^-1 G_k V^-1 G_l).
+    bend, trace_bend : (d, k, k, p + 1, p + 1) and (d, k, k) float
+        U'V^-1 H_kl V^-1 U and tr(V^-1 H_kl); None where V is linear in its ratios.
+
+    References
+    ----------
+    Lindstrom & Bates (1988), doi:10.1080/01621459.1988.10478693, in this parametrization.
     """
 
     log_det: Floats
@@ -148,16 +165,38 @@ def bordered(xx: Floats, xy: Floats, yy: Floats) -> Floats:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Profile:
-    """A criterion with beta and s2 profiled out: -2 log-likelihood without constants, gradient and Hessian (ratios)."""
+    """A criterion with beta and s2 profiled out, at k ratios of each of d data sets.
+
+    Parameters
+    ----------
+    value : (d,) float
+        -2 log-likelihood, restricted or not, without what no ratio changes.
+    gradient, hessian : (d, k) and (d, k, k) float
+        Of ``value``, by the ratios.
+    beta : (d, p) float
+        Generalized least squares at these ratios, in the unit of the outcome.
+    bread : (d, p, p) float
+        (X'V^-1X)^-1, in units of s2.
+    s2 : (d,) float
+        Residual variance: r'V^-1r over rows less fixed effects (REML) or over rows (ML), with r = y - X beta.
+    q1 : (d, k) float
+        r'V^-1 G_k V^-1 r, by which r'V^-1r falls as ratio k grows.
+    q2 : (d, k, k) float
+        Second derivative of r'V^-1r by the ratios, beta following them.
+
+    References
+    ----------
+    Bates, Maechler, Bolker & Walker (2015), doi:10.18637/jss.v067.i01, equations 34 (ML) and 41 (REML).
+    """
 
     value: Floats
     gradient: Floats
     hessian: Floats
     beta: Floats
-    bread: Floats  # (X'V^-1X)^-1 in units of s2
+    bread: Floats
     s2: Floats
-    q1: Floats  # (d, k) r'V^-1 G_k V^-1 r
-    q2: Floats  # (d, k, k) second derivative of the residual sum of squares
+    q1: Floats
+    q2: Floats
 
 
 def level_of(log_det: Floats, t0: Floats, *, n_rows: int, by: Criterion) -> Floats:

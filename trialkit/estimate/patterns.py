@@ -18,16 +18,38 @@ from trialkit.estimate.mixed_fit import Pieces, bordered
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Patterned:
-    """Sums of the rotated slots by pattern: ``m`` (u,), ``loads`` (u, k), how many slots, and their products."""
+    """Sums of the rotated slots by pattern; a `trialkit.estimate.mixed_fit.Likelihood`.
+
+    Of d data sets with p fixed effects and k ratios; u patterns, each a pair of m and loads e.  A pattern's slots add
+    log(1 + m e'lambda) each to log|V|, and take e'lambda / (1 + m e'lambda) times their products from U'WU.
+
+    Parameters
+    ----------
+    sums : Sums
+    structure : Structure
+        Of kind ``variances``.
+    m : (u,) float
+        Weight of a slot: Z'WZ of its cluster is m times the identity.
+    loads : (u, k) float
+        What each ratio adds to the variance of a rotated slot.
+    count : (u,) float
+        Slots of the pattern, over all clusters.
+    xx, xy, yy : (u, p, p), (d, u, p) and (d, u) float
+        Sums over its slots of the products of Z'WX and Z'Wy, rotated.
+
+    References
+    ----------
+    Woodbury's identity with diagonal matrices; the criterion is that of `trialkit.estimate.mixed_fit`.
+    """
 
     sums: Sums
     structure: Structure
     m: Floats
     loads: Floats
     count: Floats
-    xx: Floats  # (u, p, p)
-    xy: Floats  # (d, u, p)
-    yy: Floats  # (d, u)
+    xx: Floats
+    xy: Floats
+    yy: Floats
 
     @classmethod
     def of_sums(cls, sums: Sums, structure: Structure) -> Patterned | None:

@@ -150,7 +150,9 @@ def randomization_test(
         What the lot gave.
     statistic : Statistic
         With its outcomes: `Studentized`, `DifferenceInMeans`, `PairedT`, `OlsAdjusted`, `RankSum`,
-        `KolmogorovSmirnov`, `DifferenceWithinMonths` or `UserStatistic`; `default` chooses.
+        `KolmogorovSmirnov`, `DifferenceWithinMonths`, `ExposureWeighted` or `UserStatistic`, all in
+        `trialkit.estimate.statistics`, where `default` chooses; `trialkit.estimate.rollout_test.StaggeredContrast`; or
+        `trialkit.estimate.balance.HansenBowers`.
     unit, term : str
         What one step of the effect means, and what is estimated; printed.
     sides : Sides, optional

@@ -40,7 +40,17 @@ RULES: Final[dict[Method, Rule]] = {
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Stratum:
-    """One stratum, or all units: its cohorts and the starts left out."""
+    """One stratum, or all units: its cohorts and the starts left out.
+
+    Parameters
+    ----------
+    share : float in (0, 1]
+        Weight of the stratum: its share of all rows, or of what they count.
+    cohorts : Cohorts
+        Those that take part (`taking_part`).
+    left_out : (l,) int
+        Columns of the starts of the others.
+    """
 
     share: float
     cohorts: Cohorts
@@ -81,11 +91,27 @@ class Stratum:
 
 
 class Part(NamedTuple):
-    """One stratum's estimate as a row of coefficients (g, t), and what shows in periods before any start."""
+    """One stratum's estimate as coefficients on its g cohorts' means in t periods, and what shows before any start.
+
+    Parameters
+    ----------
+    row : (g, t) float
+        A_theta - beta A_0: the estimate is the sum of row x mean.
+    beta : (m,) float
+        The share of each comparison before the start that is subtracted; m is 1 but for ``all_placebos``.
+    seen : (t0,) float
+        As `seen_before`, on the t0 periods before anybody starts; empty if not asked for.
+    placebo, placebo_variance : float
+        X, the comparison before the start, and its estimated variance, in the unit of the outcome and its square.
+
+    References
+    ----------
+    Roth and Sant'Anna (2023), doi:10.1086/726581, sections 3.1, 3.3 and 3.4.
+    """
 
     row: Floats
     beta: Floats
-    seen: Floats  # (t0,)
+    seen: Floats
     placebo: float
     placebo_variance: float
 
@@ -146,6 +172,25 @@ def _common(strata: list[Stratum], estimand: Estimand, control: Control) -> floa
 
 
 class Combined(NamedTuple):
+    """The estimate over all s strata.  Numbers but beta are in the unit of the outcome.
+
+    Parameters
+    ----------
+    value : float
+    neyman : float
+        Standard error from the cohorts' own variances; conservative where effects vary.
+    adjusted : float
+        The root of Neyman's variance less what periods before any start explain; 0 where that is below 0.
+    beta : (s, m) float
+        By stratum; empty where ``all_placebos`` finds different numbers of comparisons in them.
+    placebo, placebo_error : float
+        X, and its standard error.
+
+    References
+    ----------
+    Roth and Sant'Anna (2023), doi:10.1086/726581, section 3.4; strata: variances of independent lots add.
+    """
+
     value: float
     neyman: float
     adjusted: float

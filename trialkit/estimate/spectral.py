@@ -23,9 +23,29 @@ STEPS: Final = 60
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Spectrum:
-    """Criterion of one ratio: squares (d, e) over eigenvalues (e,), y'Sy (d,), and the eigenvalues in the logarithms.
+    """The criterion of one ratio for d data sets, -2 log-likelihood without constants.
 
     Equal eigenvalues are one, with their squares added up and their number in ``counts``: a balanced design has a few.
+    Eigenvalues that are 0 up to rounding add nothing and are gone.
+
+    Parameters
+    ----------
+    squares : (d, e) float
+        h^2, added up over equal eigenvalues.
+    rest : (d,) float
+        y'Sy: the weighted sum of squares about the fixed effects alone.
+    delta : (e,) float
+        Distinct eigenvalues of Z'SZ.
+    logs : (l,) float
+        Distinct eigenvalues in the logarithms: those of Z'SZ (REML) or of Z'WZ (ML).
+    counts : (l,) float
+        How often each is there.
+    free : int
+        Rows, less the fixed effects for REML.
+
+    References
+    ----------
+    Patterson & Thompson (1971), doi:10.1093/biomet/58.3.545.
     """
 
     squares: Floats
