@@ -1,4 +1,4 @@
-"""Write docs/reference/{draft,commands,errors}.md from the code: ``python docs/make_reference.py``.
+"""Write docs/reference/{draft,commands,errors,estimators}.md from the code: ``python docs/make_reference.py``.
 
 What a field means stands beside it in ``trialkit/protocol`` (a comment on its line, a docstring on its part); what
 stands in no comment is said in ``docs/reference/meanings.toml``. A test runs this again and compares.
@@ -15,6 +15,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 DOCS = Path(__file__).parent
 ROOM = DOCS.parent / "trialkit"
@@ -22,6 +23,7 @@ MADE = "<!-- Made by docs/make_reference.py; change the code or docs/reference/m
 MEANINGS: dict[str, Any] = tomllib.loads((DOCS / "reference" / "meanings.toml").read_text(encoding="utf-8"))
 SCHEMA: dict[str, Any] = json.loads((ROOM / "protocol" / "schema" / "protocol-1.json").read_text(encoding="utf-8"))
 _COMMENT = re.compile(r"#\s(?!noqa)(.+)$")
+_DOI = re.compile(r"doi:(10\.\d+/(?:[^\s()]|\([^\s()]*\))+?)(?=[.,;:]?(?:[\s)]|$))")
 _CODE = re.compile(r"""["']([EW]_[A-Z][A-Z_]+)["']""")
 
 
@@ -229,6 +231,30 @@ def errors() -> str:
     return "\n".join(out).rstrip() + "\n"
 
 
+# ---- estimators.md
+
+
+def _defined(name: str) -> ast.FunctionDef | ast.ClassDef:
+    """The function or class ``module.name`` of the estimate room."""
+    module, _, own = name.partition(".")
+    tree = ast.parse((ROOM / "estimate" / f"{module}.py").read_text(encoding="utf-8"))
+    return next(n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and n.name == own)
+
+
+def estimators() -> str:
+    """Every estimator by question: its module, its docstring's first sentence and the papers that it cites."""
+    out = [MADE, "# Every estimator\n", MEANINGS["text"]["estimators"]]
+    for group in MEANINGS["estimators"]:
+        out.append(f"\n## {group['title']}\n\n| module and name | what it is | from |\n|---|---|---|")
+        for name in group["names"]:
+            doc = ast.get_docstring(_defined(name)) or ""
+            first = " ".join(doc.split("\n\n")[0].split()).replace("``", "`")
+            papers = dict.fromkeys(_DOI.findall(doc))
+            links = ", ".join(f"[{doi}](https://doi.org/{quote(doi, safe='/:;')})" for doi in papers)
+            out.append(_row(f"`{name}`", first, links))
+    return "\n".join(out).rstrip() + "\n"
+
+
 def without_meaning() -> list[str]:
     """Fields and codes that nobody has explained."""
     comments = _comments()
@@ -238,7 +264,9 @@ def without_meaning() -> list[str]:
     return fields + [code for code in codes() if not all(_told(code))]
 
 
-PAGES: dict[str, Callable[[], str]] = {"draft.md": draft, "commands.md": commands, "errors.md": errors}
+PAGES: dict[str, Callable[[], str]] = {
+    "draft.md": draft, "commands.md": commands, "errors.md": errors, "estimators.md": estimators,
+}  # fmt: skip
 
 
 def main(asked: list[str]) -> int:

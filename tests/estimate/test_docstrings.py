@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,17 @@ def shaped(name: str, doc: str) -> bool:
     """Some line that names the parameter gives a shape, or says where it is given."""
     near = [line for line in doc.splitlines() if said(name, line)]
     return any(SHAPE.search(line) or re.search(r"\bas (for )?`|``float``|number", line) for line in near)
+
+
+def test_the_page_of_estimators_forgets_no_door():
+    text = (ROOM.parents[1] / "docs" / "reference" / "meanings.toml").read_text(encoding="utf-8")
+    listed = {name for group in tomllib.loads(text)["estimators"] for name in group["names"]}
+    doors = {
+        f"{module}.{name}" for module, name in public()
+        if isinstance(node := node_of(module, name)[0], ast.FunctionDef) and door(node)
+    }  # fmt: skip
+    plan = {"beside_methods", "beside_models"}  # they answer what a plan names, and are not called by themselves
+    assert {name for name in doors - listed if name.partition(".")[0] not in plan} == set()
 
 
 def test_there_is_something_to_hold():
