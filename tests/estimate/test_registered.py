@@ -199,7 +199,7 @@ def test_what_was_not_drawn_is_refused_without_a_causal_word():
 
 @pytest.mark.parametrize(
     ("name", "what"),
-    [("early_screening_2017", "ancova"), ("hfi_2023", "place_lottery")],
+    [("early_screening_2017", "rolling_lottery"), ("hfi_2023", "place_lottery")],
 )
 def test_what_is_not_built_is_refused_by_its_own_name(name, what):
     with pytest.raises(EstimateError, match=what) as refused:
@@ -208,7 +208,7 @@ def test_what_is_not_built_is_refused_by_its_own_name(name, what):
     assert what in refused.value.told("da")
 
 
-@pytest.mark.parametrize("method", ["stepped_wedge_model", "staggered_rollout", "gee", "difference_in_means"])
+@pytest.mark.parametrize("method", ["event_study", "instrumental_variable", "spillover_check", "lee_bounds"])
 def test_no_other_primary_method_is_replaced_in_silence(copenhagen, method):
     protocol, design, assignment, panel = copenhagen
     asked = protocol.model_copy(

@@ -175,6 +175,7 @@ def _told(found: Findings, pages: list[Path]) -> list[str]:
         f"{said.difference()} {said.interval()}",
         said.chance(),
         *said.verdict(),
+        *said.basis(),
         "",
         *_beside(found),
         *(f"{name}: {value}" for name, value in [*said.facts()[:4], *digests]),

@@ -220,10 +220,11 @@ class _Work:
         """The registered primary analysis of another outcome, with both sides of its difference."""
         test = question.test(excluded=question.excluded, rng=rng, digests=self.digests)
         other = self._other(question, self.protocol.analysis.primary, not question.excluded)
+        within = question.within()
         return replace(
             line,
             estimate=test.estimate,
-            sides=question.sides(test, *question.cells(test)),
+            sides=question.sides(within, *question.cells(within)),
             sensitivity=other[0] if other else None,
         )
 

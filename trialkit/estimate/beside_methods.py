@@ -22,7 +22,7 @@ from trialkit.estimate.difference import difference_in_means
 from trialkit.estimate.missing import Attrition, Bounds, attrition, lee_bounds, manski_bounds
 from trialkit.estimate.question import not_built
 from trialkit.estimate.result import Estimate
-from trialkit.estimate.rollout_lot import staggered_by_lot
+from trialkit.estimate.rollout_lot import Rollout, staggered_by_lot
 from trialkit.estimate.rollout_test import items_of
 from trialkit.estimate.staggered import staggered_event_study
 from trialkit.estimate.weighted import hajek
@@ -88,14 +88,25 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _staggered(it: Request) -> list[Estimate]:
+def rollout(it: Request) -> Rollout:
+    """The answer of a rollout in waves, with its test through the lot where cohorts are small or the plan asks for it.
+
+    Raises
+    ------
+    EstimateError
+        ``E_NOT_BUILT``: there are no waves, or a unit lacks a period.
+    """
     y, starts = _whole(it)
-    question = it.question
-    found = staggered_by_lot(
+    question, sides = it.question, it.question.tail(it.method)
+    inverted = it.method is question.primary and question.protocol.analysis.interval == "by_inverting_the_test"
+    return staggered_by_lot(
         question.lot.design, question.lot.codes, y, starts, unit=question.panel.unit,
-        sides=question.tail(it.method), level=it.level, draws=it.draws, rng=it.rng,
+        test=True if inverted or sides != "distance" else None, sides=sides, level=it.level, draws=it.draws, rng=it.rng,
     )  # fmt: skip
-    return [found.estimate]
+
+
+def _staggered(it: Request) -> list[Estimate]:
+    return [rollout(it).estimate]
 
 
 def _event_study(it: Request) -> list[Estimate]:
@@ -148,7 +159,8 @@ def _whole(it: Request) -> tuple[Floats, dict[str, float | None]]:
     for name, day in question.starts().items():
         place = np.inf if day is None else int(np.searchsorted(first, day.toordinal())) + 1
         starts[name] = float(place) if place <= len(first) else None
-    return counts(question.panel, per=question.counted_per)[:, keep], starts
+    kept = question.panel.only(tuple(np.array(question.panel.periods)[keep].tolist()))
+    return counts(kept, per=question.counted_per), starts
 
 
 _METHODS: Final[Mapping[str, Callable[[Request], list[Estimate]]]] = {
@@ -212,4 +224,4 @@ def _two_sides(it: Request) -> tuple[Floats, Bools]:
     return y[here], codes[here] == lot.code(new)
 
 
-__all__ = ["Facts", "Request", "bounds", "estimates", "reported"]
+__all__ = ["Facts", "Request", "bounds", "estimates", "reported", "rollout"]

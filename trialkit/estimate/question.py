@@ -31,6 +31,7 @@ Per = Literal["child", "unit"]
 DRAWS: Final = 99_999  # of a Monte Carlo test, where the draft registers none
 USUAL_ALPHA: Final = 0.05
 _MONTHS: Final = {"quarter": 3, "year": 12}
+_BY_DATE: Final = frozenset({"staggered_rollout", "stepped_wedge_model", "mixed_model", "gee", "glmm"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +86,10 @@ class Question:
 
     @property
     def way(self) -> Way:
-        """By months where the draft says so, or where the waves are more than two and so no two arms."""
+        """By months where the draft says so, or where waves are more than two or told apart by their dates: no two arms."""
         named = self.primary.statistic
-        waves = bool(self.protocol.waves) and len(self.lot.design.label_names) > 2
+        several = len(self.lot.design.label_names) > 2 or self.primary.method in _BY_DATE
+        waves = bool(self.protocol.waves) and several
         return "within_months" if named == "difference_within_months" or (named is None and waves) else "two_arms"
 
     @property
@@ -203,17 +205,21 @@ class Question:
         side = np.select([self.labels == new, self.labels == usual], [STARTED, WAITING], LEFT_OUT).astype(np.int8)
         return np.repeat(np.where(self.free, side, np.int8(LEFT_OUT))[:, None], len(self.panel.periods), axis=1)
 
-    def cells(self, test: RandomizationTest) -> tuple[NDArray[np.int8], Bools]:
-        """(n, t) which side each cell is on in this test, and whether it was compared."""
-        bound = test.judge.bound
-        if isinstance(bound, WithinMonths):
-            return bound.own.states[self.labels], bound.own.coefficients[0] != 0
+    def within(self) -> WithinMonths | None:
+        """The comparison month by month, as it was drawn; None where two arms are compared over all periods together."""
+        bound = self.statistic(self.excluded).bind(self.lot) if self.way == "within_months" else None
+        return bound if isinstance(bound, WithinMonths) else None
+
+    def cells(self, within: WithinMonths | None) -> tuple[NDArray[np.int8], Bools]:
+        """(n, t) which side each cell is on, and whether it is compared with one of the other side."""
+        if within is not None:
+            return within.own.states[self.labels], within.own.coefficients[0] != 0
         found = self._by_label()
         return found, self.seen(self.excluded) & (found != LEFT_OUT)
 
-    def sides(self, test: RandomizationTest, found: NDArray[np.int8], used: Bools) -> tuple[Side, Side]:
+    def sides(self, within: WithinMonths | None, found: NDArray[np.int8], used: Bools) -> tuple[Side, Side]:
         """Started and waiting, of `cells`."""
-        weights = self._weights(test, found)
+        weights = self._weights(within, found)
         return self._side(STARTED, weights, found, used), self._side(WAITING, -weights, found, used)
 
     def _side(self, side: int, weights: Floats, found: NDArray[np.int8], used: Bools) -> Side:
@@ -226,23 +232,23 @@ class Question:
             units=int(here.any(axis=1).sum()),
         )
 
-    def _weights(self, test: RandomizationTest, found: NDArray[np.int8]) -> Floats:
-        """(n, t) the estimate is the sum of these times the cells' means; positive where started."""
-        bound = test.judge.bound
-        if isinstance(bound, WithinMonths):
-            return np.asarray(bound.own.coefficients[0])
-        seen, side = self.seen(self.excluded), found[:, 0]
-        block = self.lot.blocks[self.lot.design.item_of_unit]
+    def _weights(self, within: WithinMonths | None, found: NDArray[np.int8]) -> Floats:
+        """(n, t) the difference is the sum of these times the cells' means; positive where started."""
+        if within is not None:
+            return np.asarray(within.own.coefficients[0])
+        people = np.where(self.seen(self.excluded), self.panel.denominator, 0.0)
+        each = people.sum(axis=1) if self.counted_per == "child" else np.ones(len(people))
+        side, block = found[:, 0], self.lot.blocks[self.lot.design.item_of_unit]
         per_unit = np.zeros(len(side))
         total = 0.0
         for number in np.unique(block):
             new, usual = (block == number) & (side == STARTED), (block == number) & (side == WAITING)
-            if not (new.any() and usual.any()):
+            if not (each[new].any() and each[usual].any()):
                 continue
-            share = float(((block == number) & self.free).sum())
-            per_unit[new], per_unit[usual] = share / new.sum(), -share / usual.sum()
+            share = float(each[(block == number) & self.free].sum())
+            per_unit[new] = share * each[new] / each[new].sum()
+            per_unit[usual] = -share * each[usual] / each[usual].sum()
             total += share
-        people = np.where(seen, self.panel.denominator, 0.0)
         weights: Floats = (per_unit / total)[:, None] * people / np.maximum(people.sum(axis=1, keepdims=True), 1e-300)
         return weights
 

@@ -9,14 +9,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from trialkit.errors import Lang
+from trialkit.report import resting
 from trialkit.report.findings import Findings
 from trialkit.report.naming import readable
 from trialkit.report.page import counted, say, texts
 from trialkit.report.quarters import Counts, period_name, spans_told
 from trialkit.report.words import SMALLEST_BASE, date_long, listing, number, probability
+
+if TYPE_CHECKING:
+    from trialkit.estimate.randomization import RandomizationTest
 
 _PEOPLE: Final = ("child", "parent", "adult", "person", "family")
 _TIE: Final = 1e-9
@@ -38,6 +42,11 @@ class Said:
     def share(self) -> bool:
         """Whether the outcome is a share, told as so many of 100."""
         return self.found.panel.unit == "share"
+
+    @property
+    def ratio(self) -> bool:
+        """Whether the answer is a ratio of odds or of rates, and no difference."""
+        return self.found.answer.estimate.unit in resting.RATIOS
 
     @cached_property
     def outcome(self) -> str:
@@ -115,13 +124,20 @@ class Said:
         return str(texts(self.lang)["nouns"][known][1]) if known else ""
 
     def difference(self) -> str:
-        """The difference found."""
-        return say(self.words["difference"], size=self.size(self.found.answer.estimate.estimate))
+        """The difference found; of odds their ratio."""
+        found = self.found.answer.estimate.estimate
+        if self.ratio:
+            return say(self.words["odds"], times=number(found, self.lang, 2), **self.arms)
+        return say(self.words["difference"], size=self.size(found))
 
     def interval(self) -> str:
         """Where it can lie."""
         low, high = self.found.answer.estimate.conf_low, self.found.answer.estimate.conf_high
-        known = "empty" if math.isnan(low) else {
+        if math.isnan(low):
+            return str(self.words["empty" if self.found.answer.test else "no_interval"])
+        if self.ratio:
+            return say(self.words["odds_between"], low=number(low, self.lang, 2), high=number(high, self.lang, 2))
+        known = {
             (True, True): "between", (True, False): "at_least", (False, True): "at_most", (False, False): "unbounded",
         }[math.isfinite(low), math.isfinite(high)]  # fmt: skip
         ends = {name: self.size(end) for name, end in (("low", low), ("high", high)) if math.isfinite(end)}
@@ -131,8 +147,13 @@ class Said:
     def extreme(self) -> float:
         """How many allocations are at least as unusual as the one drawn; of a sample, with the drawn one among them."""
         estimate = self.found.answer.estimate
-        n = estimate.n_allocations + (0 if self.found.answer.test.exact else 1)
+        n = estimate.n_allocations + (0 if self.exact else 1)
         return estimate.p_value * n
+
+    @property
+    def exact(self) -> bool:
+        """Whether every allocation was gone through."""
+        return self.found.answer.test is not None and self.found.answer.test.exact
 
     @property
     def equally_likely(self) -> bool:
@@ -142,7 +163,9 @@ class Said:
     def chance(self) -> str:
         """The p-value in words."""
         estimate = self.found.answer.estimate
-        if not self.found.answer.test.exact:
+        if self.found.answer.test is None:
+            return resting.chance(self)
+        if not self.exact:
             return say(self.words["chance_sampled"], count=number(round(self.extreme) - 1, self.lang), total=self.total)
         if not self.equally_likely:
             return say(self.words["chance_weighed"], p=probability(estimate.p_value, self.lang))
@@ -152,16 +175,23 @@ class Said:
         """What may be concluded, by the limit set beforehand and by the smallest difference worth finding."""
         estimate, alpha = self.found.answer.estimate, self.found.answer.alpha
         within = estimate.p_value <= alpha + _TIE
-        blanks = {"p": self._in_100(estimate.p_value), "limit": number(100 * alpha, self.lang)}
-        said = [say(self.by_way("caused") if within else self.words["unclear"], **blanks, **self.arms)]
+        blanks = {"p": self.in_100(estimate.p_value), "limit": number(100 * alpha, self.lang)}
+        caused, unclear = ("caused", "unclear") if self.found.answer.test else ("caused_model", "unclear_model")
+        said = [say(self.by_way(caused) if within else self.words[unclear], **blanks, **self.arms)]
         if estimate.smallest_p > alpha + _TIE:
             said.append(self.words["smallest_above"])
         worth = self._worth()
-        if worth is not None and not math.isnan(estimate.conf_low):
+        if worth is not None and self.ratio:
+            said.append(say(self.words["worth_odds"], worth=self.size(worth)))
+        elif worth is not None and not math.isnan(estimate.conf_low):
             said.append(say(self.words[self._against(worth)], worth=self.size(worth)))
         return said
 
-    def _in_100(self, p: float) -> str:
+    def basis(self) -> list[str]:
+        """What the answer rests on where that is not the plain comparison through the lot, and its check."""
+        return resting.basis(self)
+
+    def in_100(self, p: float) -> str:
         """A p-value as so many of 100; one that would round to 0 as less than the last digit."""
         if p >= 0.0005:
             return number(100 * p, self.lang, 1)
@@ -193,32 +223,41 @@ class Said:
 
     def facts(self) -> list[tuple[str, str]]:
         """How sure it is, in figures."""
-        w, test = self.words, self.found.answer.test
-        estimate = test.estimate
+        w, estimate = self.words, self.found.answer.estimate
+        if self.found.answer.test is None:
+            return [*resting.facts(self), *self._months()]
         p = probability(estimate.p_value, self.lang)
-        if not test.exact:
+        if not self.exact:
             error = probability(estimate.mc_error, self.lang, 5)
             p_text = say(w["p_error"], p=p, error=error, total=self.total)
         elif self.equally_likely:
             p_text = say(w["p_text"], p=p, count=number(round(self.extreme), self.lang), total=self.total)
         else:
             p_text = p
-        smallest = "smallest_text" if test.exact else "smallest_sampled"
-        low, high = self.signed(estimate.conf_low, unit=False), self.signed(estimate.conf_high)
+        smallest = "smallest_text" if self.exact else "smallest_sampled"
         return [
             (w["difference_name"], self.signed(estimate.estimate)),
-            (
-                say(w["interval_name"], level=number(100 * estimate.level, self.lang, 0)),
-                say(w["interval_text"], low=low, high=high),
-            ),
+            self.interval_row(),
             (w["p_name"], p_text),
             (w["smallest_name"], say(w[smallest], p=probability(estimate.smallest_p, self.lang), total=self.total)),
-            (w["method_name"], say(w["method_exact" if test.exact else "method_sampled"], total=self.total)),
+            (w["method_name"], say(w["method_exact" if self.exact else "method_sampled"], total=self.total)),
+            *([] if self.found.answer.registered == "randomization_test" else [(w["by_name"], resting.method(self))]),
             *self._months(),
         ]
 
+    def interval_row(self) -> tuple[str, str]:
+        """The interval by its level; that there is none."""
+        estimate, w = self.found.answer.estimate, self.words
+        low, high = self.signed(estimate.conf_low, unit=False), self.signed(estimate.conf_high)
+        known = self.found.answer.test is not None or not math.isnan(estimate.conf_low)
+        name = say(w["interval_name"], level=number(100 * estimate.level, self.lang, 0))
+        return name, say(w["interval_text"], low=low, high=high) if known else str(w["none_left_out"])
+
     def signed(self, value: float, *, unit: bool = True) -> str:
-        """A difference as a signed number: of 100, or in the outcome's own steps."""
+        """A difference as a signed number: of 100, or in the outcome's own steps; a ratio as it is."""
+        if self.ratio:
+            times = self.words["odds_step"] if unit else ""
+            return f"{number(value, self.lang, 2)} {times}".rstrip()
         text = number(100 * value, self.lang, 1) if self.share else number(value, self.lang, 3)
         step = (self.words["curves_y"] if self.share else self.found.panel.unit) if unit else ""
         return f"{'+' if value > 0 else ''}{text} {step}".rstrip() if math.isfinite(value) else text
@@ -227,7 +266,7 @@ class Said:
         answer, w = self.found.answer, self.words
         if answer.way != "within_months":
             return []
-        dropped, left_out = answer.test.dropped, answer.test.left_out
+        dropped, left_out = answer.dropped, answer.left_out
         window = say(w["window_text"], cells=number(len(left_out), self.lang), days=answer.window_days)
         return [
             (w["compared_name"], self.periods(self.found.compared)),
@@ -243,7 +282,25 @@ class Said:
         w, answer = self.words, self.found.answer
         test = answer.test
         said = [] if self.found.confirmed else [w["unconfirmed"]]
-        said.append(w["side" if test.sides in ("greater", "less") else "sides"])
+        said += [] if test is None else self._region(test)
+        if answer.dropped and answer.registered != "randomization_test":
+            said.append(w["other_months"])
+        if answer.test is None and "singular" in answer.estimate.method:
+            said.append(texts(self.lang)["beside"]["singular"])
+        if other := answer.sensitivity:
+            key = "sensitivity_with" if answer.excluded else "sensitivity_without"
+            p = probability(other.p_value, self.lang)
+            said.append(say(w[key], difference=self.signed(other.estimate), p=p))
+        elif answer.panel.interrupted.any():
+            said.append(w["sensitivity_none"])
+        snapshot = self.found.snapshot
+        said.append(say(w["unsuppressed"], digest=snapshot) if snapshot else w["unsuppressed_live"])
+        return said
+
+    def _region(self, test: RandomizationTest) -> list[str]:
+        """What counts as unusual, and which differences fit the numbers."""
+        w = self.words
+        said = [w["side" if test.sides in ("greater", "less") else "sides"]]
         if test.connected:
             said.append(w["connected"])
         elif test.region is not None and test.region.pieces:
@@ -254,12 +311,6 @@ class Said:
             said.append(say(w["pieces"], pieces=listing(pieces, self.lang)))
         if test.undefined:
             said.append(say(w["undefined"], share=probability(test.undefined, self.lang)))
-        if other := answer.sensitivity:
-            key = "sensitivity_with" if answer.excluded else "sensitivity_without"
-            p = probability(other.p_value, self.lang)
-            said.append(say(w[key], difference=self.signed(other.estimate), p=p))
-        snapshot = self.found.snapshot
-        said.append(say(w["unsuppressed"], digest=snapshot) if snapshot else w["unsuppressed_live"])
         return said
 
     def limits(self) -> list[str]:

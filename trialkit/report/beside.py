@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from trialkit.estimate.beside import MISSING, OUTCOME
 from trialkit.estimate.exposure import CONDITIONS
+from trialkit.estimate.registered import RESTS_ON_A_MODEL
 from trialkit.report.naming import readable
 from trialkit.report.page import counted, say, texts
 from trialkit.report.words import listing, number, probability
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 FEW: Final = 12  # units up to which a model is only a companion of the test
 MANY: Final = 60  # units shown one by one in the table of neighbours
+LOT: Final = "randomization_test"
 _WHOLE: Final = frozenset({"share", "yes_no", "count"})
 _MODELS: Final = frozenset({"stepped_wedge_model", "mixed_model", "gee", "glmm"})
 
@@ -98,7 +100,8 @@ class SaidBeside:
 
     def method(self, line: Line) -> str:
         """The method in plain words; for an event study with the periods since the start."""
-        name = str(self.words[f"method_{line.method}"])
+        own = self.found.protocol.analysis.primary.method == line.method
+        name = str(self.words["through_the_lot" if line.method == LOT and not own else f"method_{line.method}"])
         if line.method == "event_study" and line.estimate is not None:
             return say(self.words["since_start"], method=name, periods=line.estimate.term.rpartition(" ")[2])
         return name
@@ -159,7 +162,8 @@ class SaidBeside:
         said += [self._sensitivity(line) for line in lines if line.sensitivity is not None]
         models = [line.estimate for line in lines if line.method in _MODELS and line.estimate is not None]
         if models and min(one.n_units for one in models) <= FEW:
-            said.append(say(w["few"], units=number(min(one.n_units for one in models), self.lang)))
+            key = "few_models" if self.found.protocol.analysis.primary.method in RESTS_ON_A_MODEL else "few"
+            said.append(say(w[key], units=number(min(one.n_units for one in models), self.lang)))
         if any("singular" in one.method for one in models):
             said.append(w["singular"])
         who = self.found.beside.attrition

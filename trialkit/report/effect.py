@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Final
+from math import isclose
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from markupsafe import Markup
@@ -22,6 +23,9 @@ from trialkit.report.findings import MANY, PILOTS, Findings
 from trialkit.report.page import counted, render, say
 from trialkit.report.quarters import ALL, quarter
 from trialkit.report.words import danish_key, date_long, listing, number
+
+if TYPE_CHECKING:
+    from trialkit.estimate.randomization import RandomizationTest
 
 Bools = NDArray[np.bool_]
 DOTS: Final = 400  # allocations shown one by one
@@ -68,7 +72,7 @@ def effect(found: Findings, lang: Lang) -> str:
         "counted_whole": said.share,
         "gaps": found.quarters.hidden > 0,
         "dots": found.answer.estimate.n_allocations <= DOTS,
-        "distribution": _distribution(said),
+        "distribution": None if found.answer.test is None else _distribution(said, found.answer.test),
         "schematic": _schematic(said),
         "legend": _legend(said),
         "waves": _waves(said),
@@ -88,11 +92,11 @@ def effect(found: Findings, lang: Lang) -> str:
     return render("effect.html", lang, values)
 
 
-def _distribution(said: Said) -> Markup:
-    test, w = said.found.answer.test, said.words
-    shown = test.distribution()
+def _distribution(said: Said, test: RandomizationTest) -> Markup:
+    w, shown = said.words, test.distribution()
     n = said.found.answer.estimate.n_allocations
-    scale = 100.0 if said.share and said.found.answer.way == "within_months" else 1.0
+    own_steps = said.found.answer.way == "within_months" and isclose(test.observed, test.estimate.estimate)
+    scale = 100.0 if said.share and own_steps else 1.0
     centre = test.mean if test.sides == "distance" else 0.0
     tail = test.sides if test.sides in ("greater", "less") else "mirror"
     size = float(np.abs(shown.values).max(initial=0.0))

@@ -19,7 +19,7 @@ from trialkit.estimate.within_months import LEFT_OUT, STARTED, WAITING, Calendar
 from trialkit.panel import Panel
 from trialkit.protocol.model import Protocol
 from trialkit.protocol.outcomes import Outcome
-from trialkit.report.document import beside_document, decimal
+from trialkit.report.document import beside_document, decimal, estimate_numbers
 from trialkit.report.quarters import Group, Quarters, quarters
 
 Bools = NDArray[np.bool_]
@@ -169,7 +169,7 @@ class Findings:
 
     def document(self) -> bytes:
         """The answer for machines: canonical JSON, numbers as decimal strings, absent where there is none."""
-        test, estimate = self.answer.test, self.answer.estimate
+        answer, test, estimate = self.answer, self.answer.test, self.answer.estimate
         numbers = {
             name: decimal(getattr(estimate, name))
             for name in ("estimate", "p_value", "smallest_p", "conf_low", "conf_high", "level", "mc_error", "statistic")
@@ -180,15 +180,15 @@ class Findings:
             "trial": self.protocol.protocol,
             "outcome": self.outcome.id,
             "method": estimate.method,
-            "sides": test.sides,
-            "exact": test.exact,
+            "registered": answer.registered,
+            **({"sides": test.sides, "exact": test.exact} if test else _resting(answer)),
             "allocations": estimate.n_allocations,
             "units": estimate.n_units,
             "unit": estimate.unit,
             "counted_per": self.answer.counted_per,
             "compared": list(self.compared),
-            "dropped": list(test.dropped),
-            "left_out": [{"unit": unit, "period": period} for unit, period in test.left_out],
+            "dropped": list(answer.dropped),
+            "left_out": [{"unit": unit, "period": period} for unit, period in answer.left_out],
             "started": decimal(self.answer.started.level),
             "waiting": decimal(self.answer.waiting.level),
             "as_of": self.as_of.isoformat(),
@@ -198,11 +198,29 @@ class Findings:
             "draw_id": self.record["protocol"]["draw_id"],
             "record_hash": self.record_hash,
             **{name: value for name, value in numbers.items() if value},
-            **({"connected": test.connected} if test.connected is not None else {}),
+            **({"connected": test.connected} if test and test.connected is not None else {}),
             **({"snapshot": self.snapshot} if self.snapshot else {}),
             **beside_document(self.beside),
         }
         return jcs(found)
+
+
+def _resting(answer: Answer) -> dict[str, Any]:
+    """Of an answer that no test through the lot gives: its error and freedom, and the check through the lot."""
+    own = {name: decimal(getattr(answer.estimate, name)) for name in ("std_error", "df")}
+    found: dict[str, Any] = {name: value for name, value in own.items() if value}
+    if answer.check is not None:
+        one = answer.check.estimate
+        numbers = {name: value for name, value in estimate_numbers(one).items() if value}
+        found["check"] = {
+            "method": one.method,
+            "exact": answer.check.exact,
+            "allocations": one.n_allocations,
+            **numbers,
+        }
+    if answer.unchecked is not None:
+        found["unchecked"] = answer.unchecked.code
+    return found
 
 
 __all__ = ["FORMAT", "MANY", "PILOTS", "Findings", "Reason"]

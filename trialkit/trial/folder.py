@@ -80,7 +80,8 @@ class Trial(Seen):
         seen = self._tabulated(protocol.estimand.what, frozen, pilots=True)
         digests = (*hashes, *((frozen.digest,) if frozen else ()))
         lot = (protocol, drawn.design, drawn.assignment)
-        answer = registered(*lot, seen.panel, rng=chance_of(drawn.record_hash), digests=digests)
+        facts = self._facts()
+        answer = registered(*lot, seen.panel, facts=facts, rng=chance_of(drawn.record_hash), digests=digests)
         others = {one.id: self._tabulated(one.id, frozen, pilots=True).panel for one in _effects(protocol)}
         return Findings(
             protocol=protocol,
@@ -91,7 +92,7 @@ class Trial(Seen):
                 *lot,
                 others | {protocol.estimand.what: seen.panel},
                 neighbours=self.neighbours(),
-                facts=self._facts(),
+                facts=facts,
                 rng=chance_of(drawn.record_hash),
                 digests=digests,
             ),

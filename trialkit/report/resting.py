@@ -1,0 +1,81 @@
+"""What a page says of an answer that no test through the lot gives: what it rests on, how sure it is, and the check."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from trialkit.report.beside import SaidBeside
+from trialkit.report.page import say, texts
+from trialkit.report.words import number, probability
+
+if TYPE_CHECKING:
+    from trialkit.estimate.randomization import RandomizationTest
+    from trialkit.report.answer import Said
+
+RATIOS: Final = frozenset({"odds ratio", "rate ratio"})
+_AVERAGES: Final = frozenset({"difference_in_means", "weighted_difference", "ancova", "staggered_rollout"})
+_TIE: Final = 1e-9
+
+
+def method(said: Said) -> str:
+    """The method in plain words."""
+    return str(texts(said.lang)["beside"][f"method_{said.found.answer.registered}"])
+
+
+def basis(said: Said) -> list[str]:
+    """What the answer rests on; with few in the draw what the test through the lot finds."""
+    w, answer = said.words, said.found.answer
+    plain = answer.started.level - answer.waiting.level
+    same = said.size(plain) == said.size(answer.estimate.estimate) or math.isclose(plain, answer.estimate.estimate)
+    told = [] if said.ratio or same else [w["own_weights"]]
+    if answer.test is None:
+        name = method(said)
+        key = "rests_averages" if answer.registered in _AVERAGES else "rests_model"
+        told.insert(0, say(w[key], method=name[:1].lower() + name[1:]))
+    if answer.check is not None:
+        told += _check(said, answer.check)
+    if answer.unchecked is not None:
+        told.append(say(w["unchecked"], reason=answer.unchecked.told(said.lang)))
+    return told
+
+
+def _check(said: Said, check: RandomizationTest) -> list[str]:
+    """The same question through the lot, and whether the limit parts the two."""
+    w, spoken, one = said.words, SaidBeside(said.found, said.lang), check.estimate
+    ends = {"low": spoken.signed(one.conf_low, one, unit=False), "high": spoken.signed(one.conf_high, one)}
+    blanks = {
+        "size": spoken.more(one), "interval": say(spoken.words["from_to"], **ends),
+        "p": probability(one.p_value, said.lang), "smallest": probability(one.smallest_p, said.lang),
+    }  # fmt: skip
+    limit = said.found.answer.alpha + _TIE
+    if (one.p_value <= limit) == (said.found.answer.estimate.p_value <= limit):
+        beside = "check_agrees"
+    else:
+        beside = "check_blind" if one.smallest_p > limit else "check_differs"
+    return [say(w["check_few"] if not math.isnan(one.conf_low) else w["check_few_bare"], **blanks), w[beside]]
+
+
+def chance(said: Said) -> str:
+    """The p-value in words."""
+    return say(said.words["chance_model"], p=said.in_100(said.found.answer.estimate.p_value))
+
+
+def facts(said: Said) -> list[tuple[str, str]]:
+    """How sure it is, in figures."""
+    w, one = said.words, said.found.answer.estimate
+    key = "p_freedom" if math.isfinite(one.df) else "p_normal"
+    p = say(
+        w[key],
+        p=probability(one.p_value, said.lang),
+        df=number(one.df, said.lang, 1).removesuffix(",0").removesuffix(".0"),
+    )
+    return [
+        (w["odds_name"] if said.ratio else w["difference_name"], said.signed(one.estimate)),
+        said.interval_row(),
+        (w["p_name"], p),
+        (w["method_name"], say(w["method_named"], method=method(said), name=said.found.answer.registered)),
+    ]
+
+
+__all__ = ["RATIOS", "basis", "chance", "facts", "method"]
