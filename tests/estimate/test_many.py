@@ -24,6 +24,7 @@ SIDES = ("distance", "mirror", "greater", "less")
 p_values = st.lists(st.one_of(st.floats(0, 1), st.just(float("nan")), st.sampled_from([0.0, 0.01, 1.0])), max_size=9)
 
 
+@settings(max_examples=40)
 @given(p_values, st.sampled_from(["holm", "bh", "by", "bonferroni", "hochberg", "hommel"]))
 def test_adjusting_never_lowers_keeps_the_order_and_leaves_gaps(p, method):
     found, given_ = adjusted(p, method), np.array(p)
@@ -35,6 +36,7 @@ def test_adjusting_never_lowers_keeps_the_order_and_leaves_gaps(p, method):
     assert (np.diff(found[known][order]) >= -1e-12).all()
 
 
+@settings(max_examples=30)  # each collects the garbage of the whole process, in the library that adjusts
 @given(p_values)
 def test_holm_by_hand(p):
     known = sorted(value for value in p if not np.isnan(value))

@@ -139,8 +139,8 @@ def test_the_stepped_wedge_model_is_that_of_people_by_its_definition(copenhagen)
     protocol, design, drawn, _, touching = copenhagen
     rng = np.random.default_rng(7)
     ids, shape = design.units.ids, (7, 8)
-    people = rng.integers(8, 20, shape)
-    level = 0.2 + rng.normal(0, 0.08, (7, 1)) + rng.normal(0, 0.05, shape)
+    people = rng.integers(4, 9, shape)
+    level = 0.4 + rng.normal(0, 0.15, (7, 1)) + rng.normal(0, 0.15, shape)
     starts = {wave.id: wave.start for wave in protocol.waves}
     events = rng.binomial(people, np.clip(level, 0.02, 0.9)).astype(float)
     panel = Panel(units=ids, periods=MONTHS[1:9], numerator=events, denominator=people.astype(float))
