@@ -182,7 +182,7 @@ def test_the_stepped_wedge_model_is_that_of_people_by_its_definition(copenhagen)
 
 @pytest.mark.parametrize("method", ["gee", "glmm"])
 def test_models_of_shares_are_those_of_people_one_by_one(copenhagen, method):
-    protocol, design, drawn, panels, touching = copenhagen
+    protocol, design, drawn, _, touching = copenhagen
     outcome = protocol.outcomes[0].model_copy(update={"leave_out_if_window_crosses_start": False})
     asked = asking(protocol, secondary=(Method(method=method),))
     asked = asked.model_copy(update={"outcomes": (outcome, *protocol.outcomes[1:])})
