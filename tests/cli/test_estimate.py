@@ -92,6 +92,31 @@ def test_the_answer_in_words_and_its_files(press, trial):
     assert {row[0] for row in rows[1:]} == {"yes"}
 
 
+@pytest.mark.parametrize("method", ["stepped_wedge_model", "glmm"])
+def test_a_plan_that_answers_by_a_model_is_answered_by_it_and_checked_through_the_lot(press, tmp_path, method):
+    """A model is the primary answer of a drawn trial, with everything the chain names."""
+    changes = (
+        (r"primary: \{method: randomization_test, .*\}", f"primary: {{method: {method}, alpha: 0.05}}"),
+        (r"interval: by_inverting_the_test", "interval: model_based"),
+    )
+    trial = frozen(recorded(drawn(tmp_path / "trial", *changes)))
+    told = {lang: press("estimate", trial.folder, "--lang", lang) for lang in ("da", "en")}
+    assert "hviler på en model og ikke på loddet alene" in told["da"]
+    assert "rests on a model and not on the draw alone" in told["en"]
+    found = trial.estimate()
+    one, check = found.answer.estimate, found.answer.check
+    assert (found.answer.test, one.exploratory, one.n_allocations) == (None, False, 0)
+    assert one.digests == (found.plan_hash, found.record_hash, found.snapshot)
+    assert check is not None
+    assert (check.exact, check.estimate.n_allocations) == (True, 142)
+    document = parse((trial.folder / "reports" / found.snapshot[:12] / "estimate.json").read_bytes())
+    assert document["registered"] == method
+    assert float(document["check"]["p_value"]) == pytest.approx(check.estimate.p_value, abs=1e-9)
+    assert document["snapshot"] == found.snapshot
+    page = (trial.folder / "reports" / found.snapshot[:12] / "effect.html").read_text(encoding="utf-8")
+    assert "Hvad kunne loddet have vist?" not in page
+
+
 def test_for_machines(press, trial, capsys):
     assert pressed(["estimate", str(trial), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

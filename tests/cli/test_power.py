@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,33 @@ def test_what_was_not_drawn_is_described_and_refused(capsys):
     assert "ikke afgjort ved lodtrækning" in err
     assert "12 enheder" in err
     assert "E_NOT_DRAWN" in err
+
+
+def with_primary(folder, method):
+    """The Copenhagen draft with another primary method."""
+    shutil.copytree(COPENHAGEN, folder)
+    text = (folder / "draft.yaml").read_text(encoding="utf-8")
+    text, times = re.subn(r"primary: \{method: .*\}", f"primary: {{method: {method}, alpha: 0.05}}", text)
+    assert times == 1
+    (folder / "draft.yaml").write_text(text, encoding="utf-8")
+    return str(folder)
+
+
+@pytest.mark.parametrize("method", ["stepped_wedge_model", "gee", "staggered_rollout", "difference_in_means"])
+def test_the_power_of_another_analysis_is_never_given_for_the_one_promised(capsys, tmp_path, method):
+    """Three waves: nothing here is the randomization test, nor a difference of two arms that it could stand in for."""
+    folder = with_primary(tmp_path / "trial", method)
+    for lang, said in (
+        ("da", "kun randomiseringstesten kan simuleres"),
+        ("en", "only the randomization test is simulated"),
+    ):
+        status, out, err = told(capsys, folder, "--trials", "50", "--lang", lang)
+        assert (status, out) == (1, "")
+        assert said in err
+        assert method in err
+        assert "E_NOT_BUILT" in err
+    assert pressed(["check", folder, "--lang", "en"]) == 0
+    assert f"The plan answers with {method}." in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(("name", "smallest"), [("hfi_2023", {"20 against 20": 0.9, "60 against 60": 0.5})])

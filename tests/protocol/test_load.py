@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import date
 from decimal import Decimal
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trialkit.errors import ProtocolError
+from trialkit.protocol.later import unanswered
 from trialkit.protocol.load import load, loads
 
 PROTOCOLS = Path(__file__).parents[2] / "protocols"
@@ -299,3 +301,29 @@ def test_what_no_command_acts_on_yet_is_named():
         "never_in_lottery",
     }
     assert "eligible" not in named  # a list of families is read through the rules
+
+
+@pytest.mark.parametrize(
+    ("primary", "interval", "lacking"),
+    [
+        ("randomization_test", "by_inverting_the_test", ""),
+        ("stepped_wedge_model", "model_based", ""),
+        ("stepped_wedge_model", "by_inverting_the_test", "interval: by_inverting_the_test (stepped_wedge_model)"),
+        ("randomization_test", "model_based", "interval: model_based (randomization_test)"),
+        ("ancova", "model_based", "ancova (3 waves)"),
+        ("gee, sides: one", "model_based", "sides: one (gee)"),
+        ("gee, small_sample_correction: no", "model_based", "small_sample_correction: no (gee)"),
+        ("stepped_wedge_model, small_sample_correction: no", "model_based", ""),
+        ("gee, adjust: [area]", "model_based", "adjust: area (gee)"),
+        ("staggered_rollout", "by_inverting_the_test", "staggered_rollout (leave_out_if_window_crosses_start)"),
+        ("event_study", "model_based", "event_study"),
+    ],
+)
+def test_a_primary_answer_that_cannot_be_given_is_named_before_anything_is_drawn(primary, interval, lacking):
+    text = re.sub(r"primary: \{method: .*\}", f"primary: {{method: {primary}, alpha: 0.05}}", COPENHAGEN)
+    text = re.sub(r"interval: by_inverting_the_test", f"interval: {interval}", text)
+    protocol = loads(text, file="draft.yaml")
+    assert unanswered(protocol) == lacking
+    named = {field: said for field, *said in protocol.later()}
+    assert ("analysis.primary" in named) == bool(lacking)
+    assert all(lacking in said for said in named.get("analysis.primary", []))

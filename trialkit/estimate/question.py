@@ -17,6 +17,7 @@ from trialkit.estimate.statistics import DifferenceInMeans, DifferenceWithinMont
 from trialkit.estimate.waves import WithinMonths
 from trialkit.estimate.within_months import LEFT_OUT, STARTED, WAITING, Calendar, states
 from trialkit.panel import Panel
+from trialkit.protocol.analysis import MODELS
 
 if TYPE_CHECKING:
     from trialkit.protocol.analysis import Method
@@ -31,7 +32,7 @@ Per = Literal["child", "unit"]
 DRAWS: Final = 99_999  # of a Monte Carlo test, where the draft registers none
 USUAL_ALPHA: Final = 0.05
 _MONTHS: Final = {"quarter": 3, "year": 12}
-_BY_DATE: Final = frozenset({"staggered_rollout", "stepped_wedge_model", "mixed_model", "gee", "glmm"})
+_BY_DATE: Final = MODELS | {"staggered_rollout"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

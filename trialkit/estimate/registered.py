@@ -23,6 +23,7 @@ from trialkit.estimate.drawn import Drawn
 from trialkit.estimate.question import Per, Question, Side, Way, not_built, periods_of
 from trialkit.estimate.randomization import RandomizationTest
 from trialkit.panel import Panel
+from trialkit.protocol.later import unanswered
 
 if TYPE_CHECKING:
     from trialkit.design.assignment import Assignment
@@ -35,11 +36,6 @@ Answered = tuple["Estimate", RandomizationTest | None]
 
 FEW: Final = 12  # drawn items up to which a model is checked by the test through the lot
 FEW_IN_AN_ARM: Final = 5  # below so many in an arm likewise
-THROUGH_THE_LOT: Final = frozenset({"randomization_test", "staggered_rollout"})
-RESTS_ON_A_MODEL: Final = frozenset(
-    {"difference_in_means", "weighted_difference", "ancova", "stepped_wedge_model", "mixed_model", "gee", "glmm"}
-)
-_DIFFERENCES: Final = ("risk_difference", "mean_difference", "rate_difference")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -213,22 +209,10 @@ def check_built(protocol: Protocol) -> None:
     EstimateError
         ``E_NOT_DRAWN`` or ``E_NOT_BUILT``.
     """
-    primary = protocol.analysis.primary
     if not protocol.drawn:
         raise needs_a_lot(protocol, "randomization_test")
-    if primary.method not in THROUGH_THE_LOT | RESTS_ON_A_MODEL:
-        raise not_built(primary.method)
-    if protocol.estimand.measure not in _DIFFERENCES:
-        raise not_built(f"measure: {protocol.estimand.measure}")
-    model = primary.method in RESTS_ON_A_MODEL
-    if protocol.analysis.interval == ("by_inverting_the_test" if model else "model_based"):
-        raise not_built(f"interval: {protocol.analysis.interval} ({primary.method})")
-    if model and primary.sides == "one":
-        raise not_built(f"sides: one ({primary.method})")
-    if primary.adjust and primary.method != "ancova":
-        raise not_built(f"adjust: {', '.join(primary.adjust)} ({primary.method})")
-    if protocol.design in ("rolling_lottery", "place_lottery"):
-        raise not_built(f"design: {protocol.design}")
+    if what := unanswered(protocol):
+        raise not_built(what)
 
 
 def _nothing_varies(it: Request) -> EstimateError:
@@ -241,6 +225,4 @@ def _nothing_varies(it: Request) -> EstimateError:
     )
 
 
-__all__ = [
-    "FEW", "RESTS_ON_A_MODEL", "THROUGH_THE_LOT", "Answer", "Side", "chance_of", "check_built", "periods_of", "registered",
-]  # fmt: skip
+__all__ = ["FEW", "Answer", "Side", "chance_of", "check_built", "periods_of", "registered"]

@@ -79,7 +79,8 @@ def power(
     Raises
     ------
     DesignError
-        ``E_NOT_DRAWN``: no lot is drawn, so there is no chance by which an effect would show.
+        ``E_NOT_DRAWN``: no lot is drawn, so there is no chance by which an effect would show.  ``E_NOT_BUILT``: the plan
+        answers with a model, and only the randomization test is simulated.
     """
     found = []
     for number, planned in enumerate(studies(protocol, population, world=world)):

@@ -19,7 +19,17 @@ DRAND_BEGAN: Final = datetime(2023, 8, 23, 15, 9, 27, tzinfo=UTC)  # round 1 of 
 
 def notices(protocol: Protocol) -> tuple[Said, ...]:
     """Everything worth a line, in the order people should hear it."""
-    rules = (_not_drawn, _approvals, _sealed, _before_drand, _published, _treated_report, _budget, _later)
+    rules = (
+        _not_drawn,
+        _other_method,
+        _approvals,
+        _sealed,
+        _before_drand,
+        _published,
+        _treated_report,
+        _budget,
+        _later,
+    )
     return tuple(said for rule in rules for said in rule(protocol))
 
 
@@ -30,6 +40,17 @@ def _not_drawn(protocol: Protocol) -> Iterator[Said]:
             "an effect; there is no p-value, because there is no lottery to repeat.",
             "Ikke trukket ved lod. Enhederne kan have været forskellige fra begyndelsen, så forskelle beskrives og "
             "kaldes aldrig en effekt; der er ingen p-værdi, for der er ingen lodtrækning at gentage.",
+        )
+
+
+def _other_method(protocol: Protocol) -> Iterator[Said]:
+    name = protocol.analysis.primary.method
+    if protocol.drawn and name != "randomization_test":
+        yield Said(
+            f"The plan answers with {name}. Smallest p-value and smallest effects here are those of the randomization test "
+            "through the draw and of formulas for a plain comparison, not of that method.",
+            f"Planen svarer med {name}. Mindste p-værdi og mindste effekter gælder her randomiseringstesten gennem loddet og "
+            "formler for en ren sammenligning, ikke den metode.",
         )
 
 

@@ -87,10 +87,12 @@ def studies(
     Raises
     ------
     DesignError
-        ``E_NOT_DRAWN``: no lot is drawn.
+        ``E_NOT_DRAWN``: no lot is drawn.  ``E_NOT_BUILT``: the plan answers with a model, which is not simulated.
     """
     if not protocol.drawn:
         raise _observed(protocol)
+    if not _simulated(protocol):
+        raise _another_method(protocol)
     found = setting(protocol)
     drawn = draws or protocol.analysis.primary.draws
     if protocol.design in INDIVIDUAL:
@@ -209,8 +211,7 @@ class _Maker:
                     "Fødsler: Poisson med en tolvtedel af de 0-årige pr. måned.",
                 )
         yield from (said for said in self.found.assumed if not (births_of(self.design.units) and "Births" in said.en))
-        if self.protocol.analysis.primary.method != "randomization_test":
-            yield _OTHER_METHOD
+        yield from _instead(self.protocol)
 
 
 def _described(world: World) -> Said:
@@ -232,12 +233,52 @@ def _da(value: float) -> str:
     return f"{value:g}".replace(".", ",")
 
 
-_OTHER_METHOD: Final = Said(
-    "The draft answers with an adjusted model; simulated is the randomization test of the plain difference through the "
-    "design, which sees a little less.",
-    "Udkastet svarer med en justeret model; her er simuleret randomiseringstesten af den rene forskel gennem designet, og "
-    "den ser lidt mindre.",
-)
+_INSTEAD: Final = {
+    "ancova": Said(
+        "The draft answers with an adjusted model; simulated is the randomization test of the plain difference through the "
+        "design, which sees a little less.",
+        "Udkastet svarer med en justeret model; her er simuleret randomiseringstesten af den rene forskel gennem designet, "
+        "og den ser lidt mindre.",
+    ),
+    "difference_in_means": Said(
+        "The draft tests the difference in means by t; simulated is the randomization test of the same difference through "
+        "the design.",
+        "Udkastet tester forskellen mellem gennemsnit med t; her er simuleret randomiseringstesten af den samme forskel "
+        "gennem designet.",
+    ),
+    "weighted_difference": Said(
+        "The draft answers with a difference weighted by the chances in the draw; simulated is the randomization test of "
+        "the plain difference through the design.",
+        "Udkastet svarer med en forskel vægtet med chancerne i loddet; her er simuleret randomiseringstesten af den rene "
+        "forskel gennem designet.",
+    ),
+}
+
+
+def _simulated(protocol: Protocol) -> bool:
+    """Whether the registered test is simulated, or of two arms the plain difference in its place, which is said."""
+    name = protocol.analysis.primary.method
+    return name == "randomization_test" or (name in _INSTEAD and len(protocol.waves) <= 2)
+
+
+def _instead(protocol: Protocol) -> Iterator[Said]:
+    """What is simulated in the place of the registered answer."""
+    if told := _INSTEAD.get(protocol.analysis.primary.method):
+        yield told
+
+
+def _another_method(protocol: Protocol) -> DesignError:
+    name = protocol.analysis.primary.method
+    return DesignError(
+        f"The plan answers with `{name}`, and only the randomization test is simulated. Its power would be that of another "
+        "analysis than the one promised, so none is given. Register randomization_test and put the other one beside it as "
+        "secondary, or read the closed forms of `trialkit check`, which say what they are of.",
+        {"registered": name},
+        da=f"Planen svarer med `{name}`, og kun randomiseringstesten kan simuleres. Dens styrke ville være en anden analyses "
+        "end den lovede, så der gives ingen. Registrér randomization_test og sæt den anden ved siden af som sekundær, "
+        "eller læs formlerne i `trialkit check`, som siger, hvad de gælder.",
+        code="E_NOT_BUILT",
+    )
 
 
 def _sides(found: Setting) -> Sides:
@@ -258,7 +299,6 @@ def _people(protocol: Protocol, found: Setting, n: int, draws: int | None) -> Pl
     effect = None if isinstance(worth, str) or worth.standard_deviations is None else float(worth.standard_deviations)
     quick = two_groups(n, n)
     alpha, sides = found.alpha, found.sides
-    assumed = [] if protocol.analysis.primary.method == "randomization_test" else [_OTHER_METHOD]
     return Planned(
         study=Study(
             world=Scores(reached=reached, people=np.ones((n_units, 1)), correlation=Correlation(icc=0.0)),
@@ -272,7 +312,7 @@ def _people(protocol: Protocol, found: Setting, n: int, draws: int | None) -> Pl
         limit=inf,
         quick_power=None if effect is None else quick.power(effect, alpha=alpha, sides=sides),
         quick_smallest=quick.smallest_effect(power=found.asked, alpha=alpha, sides=sides),
-        assumed=tuple(assumed),
+        assumed=tuple(_instead(protocol)),
     )
 
 

@@ -57,6 +57,12 @@ MethodName = Literal[
     "lee_bounds",
 ]
 DESCRIBES: frozenset[str] = frozenset({"proportion", "mean", "rate"})  # one group, nothing compared
+DIFFERENCES: frozenset[str] = frozenset({"risk_difference", "mean_difference", "rate_difference"})
+
+# How a primary answer can be found: through the lot itself, from averages of two arms, or by a model of all periods.
+THROUGH_THE_LOT: frozenset[str] = frozenset({"randomization_test", "staggered_rollout"})
+AVERAGES: frozenset[str] = frozenset({"difference_in_means", "weighted_difference", "ancova"})
+MODELS: frozenset[str] = frozenset({"stepped_wedge_model", "mixed_model", "gee", "glmm"})
 
 
 def _listed(value: object) -> object:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel
 
+from trialkit.protocol.analysis import AVERAGES, DIFFERENCES, MODELS, THROUGH_THE_LOT
+
 if TYPE_CHECKING:
     from trialkit.protocol.model import Protocol
 
@@ -63,9 +65,53 @@ def not_yet(protocol: Protocol) -> tuple[tuple[str, str, str], ...]:
     found = [(field, *listed[field]) for field in _written(protocol, listed)]
     if not alone:
         found += [(place, *_METHODS[name]) for place, name in _registered(protocol) if name in _METHODS]
+    if lacking := unanswered(protocol):
+        en, da = f"the primary answer; estimate refuses {lacking}", f"det primære svar; estimate afviser {lacking}"
+        found.append(("analysis.primary", en, da))
     if protocol.design == "rolling_lottery":
         found += [(field, *said) for field, said in _BY_WHOEVER_ENROLS.items() if getattr(protocol, field)]
     return tuple(found)
+
+
+def unanswered(protocol: Protocol) -> str:
+    """What the primary question of a drawn trial asks for that ``estimate`` refuses, as the draft has it; else empty."""
+    return next(_refused(protocol), "") if protocol.drawn else ""
+
+
+def _refused(protocol: Protocol) -> Iterator[str]:
+    """Everything `unanswered` looks for, the method first."""
+    analysis, measure, waves = protocol.analysis, protocol.estimand.measure, len(protocol.waves)
+    primary, name = analysis.primary, analysis.primary.method
+    modelled = name in AVERAGES | MODELS
+    if name not in THROUGH_THE_LOT and not modelled:
+        yield name
+    if measure not in DIFFERENCES:
+        yield f"measure: {measure}"
+    if analysis.interval == ("by_inverting_the_test" if modelled else "model_based"):
+        yield f"interval: {analysis.interval} ({name})"
+    if modelled and primary.sides == "one":
+        yield f"sides: one ({name})"
+    if primary.adjust and name != "ancova":
+        yield f"adjust: {', '.join(primary.adjust)} ({name})"
+    if primary.partly_grouped is not None:
+        yield f"partly_grouped ({name})"
+    if primary.small_sample_correction is False and name in ("gee", "glmm"):
+        yield f"small_sample_correction: no ({name})"
+    if name in AVERAGES and (waves > 2 or primary.statistic == "difference_within_months"):
+        yield f"{name} ({waves} waves)"
+    if name == "staggered_rollout":
+        yield from _of_whole_rows(protocol)
+    if protocol.design in ("rolling_lottery", "place_lottery"):
+        yield f"design: {protocol.design}"
+
+
+def _of_whole_rows(protocol: Protocol) -> Iterator[str]:
+    """What an estimator that needs every unit in every period cannot have."""
+    outcome = next(one for one in protocol.outcomes if one.id == protocol.estimand.what)
+    if not protocol.waves:
+        yield "staggered_rollout (without waves)"
+    if outcome.window_days and outcome.leave_out_if_window_crosses_start:
+        yield "staggered_rollout (leave_out_if_window_crosses_start)"
 
 
 def _registered(protocol: Protocol) -> Iterator[tuple[str, str]]:

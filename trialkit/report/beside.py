@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from trialkit.estimate.beside import MISSING, OUTCOME
 from trialkit.estimate.exposure import CONDITIONS
-from trialkit.estimate.registered import RESTS_ON_A_MODEL
+from trialkit.protocol.analysis import AVERAGES, MODELS
 from trialkit.report.naming import readable
 from trialkit.report.page import counted, say, texts
 from trialkit.report.words import listing, number, probability
@@ -27,7 +27,6 @@ FEW: Final = 12  # units up to which a model is only a companion of the test
 MANY: Final = 60  # units shown one by one in the table of neighbours
 LOT: Final = "randomization_test"
 _WHOLE: Final = frozenset({"share", "yes_no", "count"})
-_MODELS: Final = frozenset({"stepped_wedge_model", "mixed_model", "gee", "glmm"})
 
 
 class Answered(Protocol):
@@ -160,9 +159,9 @@ class SaidBeside:
         w, lines = self.words, self.found.beside.answered
         said = [sentence for line in lines for sentence in self._sides(line)]
         said += [self._sensitivity(line) for line in lines if line.sensitivity is not None]
-        models = [line.estimate for line in lines if line.method in _MODELS and line.estimate is not None]
+        models = [line.estimate for line in lines if line.method in MODELS and line.estimate is not None]
         if models and min(one.n_units for one in models) <= FEW:
-            key = "few_models" if self.found.protocol.analysis.primary.method in RESTS_ON_A_MODEL else "few"
+            key = "few_models" if self.found.protocol.analysis.primary.method in AVERAGES | MODELS else "few"
             said.append(say(w[key], units=number(min(one.n_units for one in models), self.lang)))
         if any("singular" in one.method for one in models):
             said.append(w["singular"])

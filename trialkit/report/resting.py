@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from trialkit.protocol.analysis import MODELS
 from trialkit.report.beside import SaidBeside
 from trialkit.report.page import say, texts
 from trialkit.report.words import number, probability
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from trialkit.report.answer import Said
 
 RATIOS: Final = frozenset({"odds ratio", "rate ratio"})
-_AVERAGES: Final = frozenset({"difference_in_means", "weighted_difference", "ancova", "staggered_rollout"})
 _TIE: Final = 1e-9
 
 
@@ -31,7 +31,7 @@ def basis(said: Said) -> list[str]:
     told = [] if said.ratio or same else [w["own_weights"]]
     if answer.test is None:
         name = method(said)
-        key = "rests_averages" if answer.registered in _AVERAGES else "rests_model"
+        key = "rests_model" if answer.registered in MODELS else "rests_averages"
         told.insert(0, say(w[key], method=name[:1].lower() + name[1:]))
     if answer.check is not None:
         told += _check(said, answer.check)
