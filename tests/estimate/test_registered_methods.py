@@ -287,3 +287,18 @@ def test_outcomes_that_never_vary_give_no_answer_by_a_model(houses):
         with pytest.raises(EstimateError) as refused:
             registered(asking(protocol, method), design, drawn, flat)
         assert method in refused.value.told("da")
+
+
+def test_other_outcomes_are_never_adjusted_by_another_test_than_their_own(copenhagen):
+    protocol, design, drawn, panel = copenhagen
+    panels = dict.fromkeys(("early_support", "days_to_support", "age_at_first_support"), panel)
+    adjusted = {}
+    for method in ("randomization_test", "gee"):
+        plan = asking(protocol, method, many_outcomes="westfall_young")
+        lines = [one for one in beside(plan, design, drawn, panels).lines if one.part == "outcome"]
+        assert all(one.estimate is not None and one.sides is not None for one in lines)
+        adjusted[method] = [one.p_adjusted for one in lines]
+        named = [field for field, *_ in plan.later() if field == "analysis.many_outcomes"]
+        assert named == ([] if method == "randomization_test" else ["analysis.many_outcomes"])
+    assert np.isfinite(adjusted["randomization_test"]).all()
+    assert np.isnan(adjusted["gee"]).all()

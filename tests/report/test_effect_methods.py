@@ -10,6 +10,7 @@ from pages import Page
 from trialkit.canonical import parse
 from trialkit.protocol.analysis import Method
 from trialkit.report.answer import Said
+from trialkit.report.beside import SaidBeside
 from trialkit.report.effect import effect
 from trialkit.report.page import texts
 
@@ -196,3 +197,17 @@ def test_beside_a_model_nothing_is_called_the_answer_through_the_draw():
         assert b["method_randomization_test"] not in text
         assert not re.search(re.escape(b["few"].format(units=7)), text)
         assert b["few_models"].format(units=7) in text
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_another_outcome_is_answered_by_the_same_method_with_both_its_levels(lang):
+    plan = asking("copenhagen_2012_rollout", "glmm")
+    other = plan.outcomes[1].model_copy(update={"type": "share"})
+    plan = plan.model_copy(update={"outcomes": (plan.outcomes[0], other, *plan.outcomes[2:])})
+    found = findings(protocol=plan, people=90, seed=4, others={other.id: 1})
+    (line,) = (one for one in found.beside.answered if one.outcome == other.id)
+    assert (line.estimate.unit, line.method) == ("odds ratio", "glmm")
+    notes = " ".join(SaidBeside(found, lang).notes())
+    for side in line.sides:
+        level = f"{told(100 * side.level, 1, lang)} {texts(lang)['effect']['curves_y']}"
+        assert level in notes

@@ -22,7 +22,7 @@ from trialkit.estimate.neighbours import Map, Spillover, spillover
 from trialkit.estimate.question import Question, Side
 from trialkit.estimate.result import Estimate
 from trialkit.panel import Panel
-from trialkit.protocol.analysis import Method
+from trialkit.protocol.analysis import AVERAGES, MODELS, THROUGH_THE_LOT, Method
 
 if TYPE_CHECKING:
     from trialkit.design.assignment import Assignment
@@ -206,7 +206,7 @@ class _Work:
             if method.method == "spillover_check":
                 yield self._spillover(line, question, own, rng)
                 return
-            if line.part == OUTCOME and method.method == "randomization_test":
+            if line.part == OUTCOME and method.method in THROUGH_THE_LOT | AVERAGES | MODELS:
                 yield self._as_primary(line, question, rng)
                 return
             found = estimates(self._request(question, method, excluded=own, rng=rng), digests=self.digests)
@@ -218,12 +218,13 @@ class _Work:
 
     def _as_primary(self, line: Line, question: Question, rng: np.random.Generator | None) -> Line:
         """The registered primary analysis of another outcome, with both sides of its difference."""
-        test = question.test(excluded=question.excluded, rng=rng, digests=self.digests)
-        other = self._other(question, self.protocol.analysis.primary, not question.excluded)
+        asked = self._request(question, question.primary, excluded=question.excluded, rng=rng)
+        (found,) = estimates(asked, digests=self.digests)
+        other = self._other(question, question.primary, not question.excluded)
         within = question.within()
         return replace(
             line,
-            estimate=test.estimate,
+            estimate=found,
             sides=question.sides(within, *question.cells(within)),
             sensitivity=other[0] if other else None,
         )
@@ -292,7 +293,7 @@ class _Work:
 
     def _westfall_young(self, asked: Sequence[Line]) -> list[float]:
         """Through the lot, all outcomes together; nan for what is no statistic of the lot (a model, the map's test)."""
-        names = [line.outcome for line in asked if line.part == OUTCOME]
+        names = [line.outcome for line in asked if line.part == OUTCOME and line.method == "randomization_test"]
         questions = {name: self._question(name) for name in names}
         statistics = {name: one.statistic(one.excluded) for name, one in questions.items()}
         draws = self.protocol.analysis.primary.draws

@@ -68,9 +68,18 @@ def not_yet(protocol: Protocol) -> tuple[tuple[str, str, str], ...]:
     if lacking := unanswered(protocol):
         en, da = f"the primary answer; estimate refuses {lacking}", f"det primære svar; estimate afviser {lacking}"
         found.append(("analysis.primary", en, da))
+    found += _never_together(protocol)
     if protocol.design == "rolling_lottery":
         found += [(field, *said) for field, said in _BY_WHOEVER_ENROLS.items() if getattr(protocol, field)]
     return tuple(found)
+
+
+def _never_together(protocol: Protocol) -> Iterator[tuple[str, str, str]]:
+    """Westfall and Young go through the lot, so they adjust what the randomization test finds and nothing else."""
+    name = protocol.analysis.primary.method
+    if protocol.drawn and protocol.analysis.many_outcomes == "westfall_young" and name != "randomization_test":
+        en, da = "the adjustment of what {} finds for other outcomes", "korrektionen af det, {} finder for andre udfald"
+        yield "analysis.many_outcomes", en.format(name), da.format(name)
 
 
 def unanswered(protocol: Protocol) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -189,11 +189,12 @@ class SaidBeside:
     def _level(self, side: Side, outcome: Outcome, one: Estimate) -> str:
         """A level and how many it is of; hidden where the counts are small."""
         least = self.found.protocol.privacy.hide_counts_below
+        steps = replace(one, unit="share") if one.unit == "odds ratio" else one  # odds are of shares
         counts = (side.numerator, side.denominator) if outcome.type in _WHOLE else (side.denominator,)
         if any(0 < n < least for n in counts):
             return str(texts(self.lang)["effect"]["hidden"])
         base = number(side.denominator, self.lang, None if side.denominator.is_integer() else 2)
-        return say(self.words["level_of"], level=self.signed(side.level, one).lstrip("+"), base=base)
+        return say(self.words["level_of"], level=self.signed(side.level, steps).lstrip("+"), base=base)
 
     def _sensitivity(self, line: Line) -> str:
         other = line.sensitivity
