@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import t as student
 
 from trialkit.design import Tolerance, complete, stepped_wedge
 from trialkit.errors import EstimateError
@@ -149,11 +150,13 @@ def test_horvitz_thompson_is_right_on_average_and_its_error_never_too_small(n_ne
     for row in rows:
         exposure = Exposure.of_arms(Drawn.of(design, row.astype(np.int64)), "new")
         seen = panel(y[exposure.conditions(row[None])[0, :, 0], np.arange(8)])
-        found = exposure_effect(exposure, seen, compare=compare, estimator="horvitz_thompson")
+        found = exposure_effect(exposure, seen, compare=compare, estimator="horvitz_thompson", df="normal")
         effects.append((y[pair[0]] - y[pair[1]])[found.cells[:, 0]].mean())
         values.append(found.estimate.estimate)
         variances.append(found.estimate.std_error**2)
-        assert np.isnan(found.estimate.conf_low)  # 8 units: no normal interval
+        usual = exposure_effect(exposure, seen, compare=compare, estimator="horvitz_thompson")
+        assert usual.estimate.estimate == found.estimate.estimate
+        assert usual.estimate.std_error >= found.estimate.std_error
     assert np.ptp(effects) < 1e-12  # the same unit-periods whatever was drawn
     assert np.mean(values) == pytest.approx(effects[0], abs=1e-12)
     assert np.mean(variances) >= np.var(values) - 1e-12
@@ -166,6 +169,90 @@ def test_constant_outcomes_show_no_effect_by_hajek():
     assert found.means == pytest.approx((0.3, 0.3))
     assert found.estimate.estimate == pytest.approx(0, abs=1e-12)
     assert found.estimate.std_error == pytest.approx(0, abs=1e-12)
+
+
+def by_hand(exposure, found, y, estimator):
+    """The units seen on each side, and the error if units were independent: loops over units, not over cells."""
+    sides, variance = [], 0.0
+    for name in found.compare:
+        number = CONDITIONS.index(name)
+        chance = found.exposed.probabilities[number]
+        seen = found.cells & (found.exposed.conditions == number)
+        weights = np.where(seen, 1 / np.where(chance > 0, chance, 1.0), 0.0)
+        middle = (weights * y).sum() / weights.sum() if estimator == "hajek" else 0.0
+        base = weights.sum() if estimator == "hajek" else found.cells.sum()
+        units = [i for i in range(len(y)) if seen[i].any()]
+        squares = sum(float((weights[i] * (y[i] - middle)).sum()) ** 2 for i in units)
+        variance += squares * len(units) / max(len(units) - 1, 1) / base**2
+        sides.append(len(units))
+    return sides, np.sqrt(variance)
+
+
+@pytest.mark.parametrize("estimator", ["hajek", "horvitz_thompson"])
+def test_t_counts_units_not_months_and_its_error_is_the_larger_of_two(estimator):
+    design = stepped_wedge(Units.of(EIGHT, PATH), {"first": 2, "second": 2, "never": 4})
+    rng, larger, intervals = np.random.default_rng(4), [0, 0], 0
+    for _ in range(30):
+        exposure = Exposure.of_rollout(Drawn.of(design, rng.permutation([0, 0, 1, 1, 2, 2, 2, 2])), MONTHS, STARTS)
+        y = rng.normal(size=(8, 1)) + rng.normal(size=(8, 3))
+        try:
+            found = exposure_effect(exposure, panel(y, periods=MONTHS), estimator=estimator, level=0.9)
+        except EstimateError:  # nobody was left clean in this draw
+            continue
+        bound = exposure_effect(exposure, panel(y, periods=MONTHS), estimator=estimator, df="normal").estimate.std_error
+        sides, apart = by_hand(exposure, found, y, estimator)
+        k, one = min(sides), found.estimate
+        if k < 2:
+            assert np.isnan([one.df, one.conf_low, one.conf_high]).all()
+            continue
+        bound *= np.sqrt(k / (k - 1))
+        assert one.std_error == pytest.approx(max(bound, apart), rel=1e-12)
+        assert one.df == k - 1
+        reach = student.ppf(0.95, k - 1) * one.std_error
+        assert (one.conf_low, one.conf_high) == pytest.approx((one.estimate - reach, one.estimate + reach), rel=1e-12)
+        larger[int(apart > bound)] += 1
+        intervals += 1
+    assert min(larger) > 0  # either of the two errors decides somewhere
+    assert intervals > 10
+
+
+def test_an_error_that_comes_out_as_zero_makes_no_interval_of_one_point():
+    """Aronow and Samii's estimate of a variance can be below 0; then it is 0, and no interval."""
+    names, pairs = ring(9)
+    design = complete(Units.of(names, pairs), {"new": 2, "usual": 7})
+    rng, zero = np.random.default_rng(8), 0
+    for _ in range(60):
+        exposure = Exposure.of_arms(Drawn.of(design, rng.permutation([0, 0, *[1] * 7])), "new")
+        seen = panel(5 + rng.normal(size=9), names)
+        normal = exposure_effect(exposure, seen, estimator="horvitz_thompson", df="normal").estimate
+        if normal.std_error == 0:
+            usual = exposure_effect(exposure, seen, estimator="horvitz_thompson").estimate
+            assert np.isnan([normal.conf_low, normal.conf_high]).all()
+            assert usual.conf_low < usual.estimate < usual.conf_high
+            zero += 1
+    assert zero > 0
+
+
+def test_with_seven_areas_the_interval_holds_no_effect_where_the_normal_one_does_not():
+    """Over every draw of two of Copenhagen's seven areas, the pilots left aside; 30 made-up outcomes."""
+    inner = [pair for pair in TOUCH if not set(pair) & set(PILOTS)]
+    design = complete(Units.of(AREAS, inner), {"new": 2, "usual": 5})
+    rows = np.concatenate([chunk.codes for chunk in design.enumerate()])
+    rng, trials, missed = np.random.default_rng(12), 0, {"smaller_side": 0, "normal": 0}
+    for _ in range(30):
+        y = rng.normal(size=7)
+        for row in rows:
+            exposure = Exposure.of_arms(Drawn.of(design, row.astype(np.int64)), "new")
+            try:
+                found = {df: exposure_effect(exposure, panel(y, AREAS), df=df).estimate for df in missed}
+            except EstimateError:  # nobody was left clean
+                continue
+            trials += 1
+            for df, one in found.items():
+                missed[df] += not (np.isnan(one.conf_low) or one.conf_low <= 0 <= one.conf_high)
+    assert trials > 500
+    assert missed["smaller_side"] <= 0.05 * trials
+    assert missed["normal"] > 0.2 * trials
 
 
 def test_no_spillover_keeps_its_size_whatever_the_own_start_does():
