@@ -179,6 +179,8 @@ def test_months_the_other_way_are_told_or_said_to_be_beyond_the_method(lang):
     lost = findings(protocol=plan, people=90, seed=4, counts=holes, interrupted=marks)
     assert lost.answer.sensitivity is None
     assert w["sensitivity_none"] in Said(lost, lang).notes()
+    odds = copenhagen("glmm", interrupted=marks)
+    assert w["odds_without"].split("{")[0] in " ".join(Said(odds, lang).notes())
     without = w["sensitivity_without"].format(
         difference=told(100 * other.estimate, 1, lang), p=told(other.p_value, 4, lang)
     )
@@ -211,3 +213,13 @@ def test_another_outcome_is_answered_by_the_same_method_with_both_its_levels(lan
     for side in line.sides:
         level = f"{told(100 * side.level, 1, lang)} {texts(lang)['effect']['curves_y']}"
         assert level in notes
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_a_normal_approximation_is_told_as_one(lang):
+    primary = Method(method="stepped_wedge_model", alpha="0.05", small_sample_correction=False)
+    found = findings(
+        protocol=asking("copenhagen_2012_rollout", "stepped_wedge_model", primary=primary), people=90, seed=4
+    )
+    told_p = dict(Said(found, lang).facts())[texts(lang)["effect"]["p_name"]]
+    assert ("normaltilnærmelse" if lang == "da" else "normal approximation") in told_p

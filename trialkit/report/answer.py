@@ -9,18 +9,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from trialkit.errors import Lang
-from trialkit.report import resting
+from trialkit.report import resting, sure
 from trialkit.report.findings import Findings
 from trialkit.report.naming import readable
 from trialkit.report.page import counted, say, texts
 from trialkit.report.quarters import Counts, period_name, spans_told
 from trialkit.report.words import SMALLEST_BASE, date_long, listing, number, probability
-
-if TYPE_CHECKING:
-    from trialkit.estimate.randomization import RandomizationTest
 
 _PEOPLE: Final = ("child", "parent", "adult", "person", "family")
 _TIE: Final = 1e-9
@@ -223,35 +220,11 @@ class Said:
 
     def facts(self) -> list[tuple[str, str]]:
         """How sure it is, in figures."""
-        w, estimate = self.words, self.found.answer.estimate
-        if self.found.answer.test is None:
-            return [*resting.facts(self), *self._months()]
-        p = probability(estimate.p_value, self.lang)
-        if not self.exact:
-            error = probability(estimate.mc_error, self.lang, 5)
-            p_text = say(w["p_error"], p=p, error=error, total=self.total)
-        elif self.equally_likely:
-            p_text = say(w["p_text"], p=p, count=number(round(self.extreme), self.lang), total=self.total)
-        else:
-            p_text = p
-        smallest = "smallest_text" if self.exact else "smallest_sampled"
-        return [
-            (w["difference_name"], self.signed(estimate.estimate)),
-            self.interval_row(),
-            (w["p_name"], p_text),
-            (w["smallest_name"], say(w[smallest], p=probability(estimate.smallest_p, self.lang), total=self.total)),
-            (w["method_name"], say(w["method_exact" if self.exact else "method_sampled"], total=self.total)),
-            *([] if self.found.answer.registered == "randomization_test" else [(w["by_name"], resting.method(self))]),
-            *self._months(),
-        ]
+        return sure.facts(self)
 
-    def interval_row(self) -> tuple[str, str]:
-        """The interval by its level; that there is none."""
-        estimate, w = self.found.answer.estimate, self.words
-        low, high = self.signed(estimate.conf_low, unit=False), self.signed(estimate.conf_high)
-        known = self.found.answer.test is not None or not math.isnan(estimate.conf_low)
-        name = say(w["interval_name"], level=number(100 * estimate.level, self.lang, 0))
-        return name, say(w["interval_text"], low=low, high=high) if known else str(w["none_left_out"])
+    def notes(self) -> list[str]:
+        """What must be known to read the figures."""
+        return sure.notes(self)
 
     def signed(self, value: float, *, unit: bool = True) -> str:
         """A difference as a signed number: of 100, or in the outcome's own steps; a ratio as it is."""
@@ -261,57 +234,6 @@ class Said:
         text = number(100 * value, self.lang, 1) if self.share else number(value, self.lang, 3)
         step = (self.words["curves_y"] if self.share else self.found.panel.unit) if unit else ""
         return f"{'+' if value > 0 else ''}{text} {step}".rstrip() if math.isfinite(value) else text
-
-    def _months(self) -> list[tuple[str, str]]:
-        answer, w = self.found.answer, self.words
-        if answer.way != "within_months":
-            return []
-        dropped, left_out = answer.dropped, answer.left_out
-        window = say(w["window_text"], cells=number(len(left_out), self.lang), days=answer.window_days)
-        return [
-            (w["compared_name"], self.periods(self.found.compared)),
-            (
-                w["dropped_name"],
-                say(w["dropped_text"], periods=self.periods(dropped)) if dropped else w["none_left_out"],
-            ),
-            (w["window_name"], window if left_out else w["none_left_out"]),
-        ]
-
-    def notes(self) -> list[str]:
-        """What must be known to read the figures."""
-        w, answer = self.words, self.found.answer
-        test = answer.test
-        said = [] if self.found.confirmed else [w["unconfirmed"]]
-        said += [] if test is None else self._region(test)
-        if answer.dropped and answer.registered != "randomization_test":
-            said.append(w["other_months"])
-        if answer.test is None and "singular" in answer.estimate.method:
-            said.append(texts(self.lang)["beside"]["singular"])
-        if other := answer.sensitivity:
-            key = "sensitivity_with" if answer.excluded else "sensitivity_without"
-            p = probability(other.p_value, self.lang)
-            said.append(say(w[key], difference=self.signed(other.estimate), p=p))
-        elif answer.panel.interrupted.any():
-            said.append(w["sensitivity_none"])
-        snapshot = self.found.snapshot
-        said.append(say(w["unsuppressed"], digest=snapshot) if snapshot else w["unsuppressed_live"])
-        return said
-
-    def _region(self, test: RandomizationTest) -> list[str]:
-        """What counts as unusual, and which differences fit the numbers."""
-        w = self.words
-        said = [w["side" if test.sides in ("greater", "less") else "sides"]]
-        if test.connected:
-            said.append(w["connected"])
-        elif test.region is not None and test.region.pieces:
-            pieces = [
-                say(w["interval_text"], low=self.signed(low, unit=False), high=self.signed(high))
-                for low, high in test.region.pieces
-            ]
-            said.append(say(w["pieces"], pieces=listing(pieces, self.lang)))
-        if test.undefined:
-            said.append(say(w["undefined"], share=probability(test.undefined, self.lang)))
-        return said
 
     def limits(self) -> list[str]:
         """What the answer does not say."""

@@ -1,4 +1,4 @@
-"""What a page says of an answer that no test through the lot gives: what it rests on, how sure it is, and the check."""
+"""What a page says of an answer that is not the plain comparison through the lot: what it rests on, and the check."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from trialkit.protocol.analysis import MODELS
 from trialkit.report.beside import SaidBeside
 from trialkit.report.page import say, texts
-from trialkit.report.words import number, probability
+from trialkit.report.words import probability
 
 if TYPE_CHECKING:
     from trialkit.estimate.randomization import RandomizationTest
@@ -61,21 +61,4 @@ def chance(said: Said) -> str:
     return say(said.words["chance_model"], p=said.in_100(said.found.answer.estimate.p_value))
 
 
-def facts(said: Said) -> list[tuple[str, str]]:
-    """How sure it is, in figures."""
-    w, one = said.words, said.found.answer.estimate
-    key = "p_freedom" if math.isfinite(one.df) else "p_normal"
-    p = say(
-        w[key],
-        p=probability(one.p_value, said.lang),
-        df=number(one.df, said.lang, 1).removesuffix(",0").removesuffix(".0"),
-    )
-    return [
-        (w["odds_name"] if said.ratio else w["difference_name"], said.signed(one.estimate)),
-        said.interval_row(),
-        (w["p_name"], p),
-        (w["method_name"], say(w["method_named"], method=method(said), name=said.found.answer.registered)),
-    ]
-
-
-__all__ = ["RATIOS", "basis", "chance", "facts", "method"]
+__all__ = ["RATIOS", "basis", "chance", "method"]
