@@ -194,10 +194,8 @@ def test_a_data_set_without_an_answer_is_named_and_leaves_the_others_alone():
 
 def test_errors_and_degrees_of_freedom_are_those_that_keep_their_size():
     few, more = fit(made_up(1, clusters=8)), fit(made_up(1, clusters=24))
-    between = fit(made_up(1, clusters=23))
-    assert between.moments("treated").std_error == between.moments("treated", errors="MD").std_error
     assert few.moments("treated").std_error == few.moments("treated", errors="MD").std_error
-    assert more.moments("treated").std_error == more.moments("treated", errors="KC").std_error
+    assert more.moments("treated").std_error == more.moments("treated", errors="MD").std_error
     assert few.moments("treated").df == 6
     found, p = few.estimate("treated", level=0.9), few.moments("treated")
     assert found.conf_high - found.estimate == pytest.approx(student.ppf(0.95, 6) * p.std_error)
@@ -371,10 +369,10 @@ def wedge_of_shares(clusters: int, sets: int, seed: int) -> tuple[np.ndarray, di
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize(("clusters", "most"), [(8, 0.05), (12, 0.05), (21, 0.05), (24, 0.06)])
+@pytest.mark.parametrize(("clusters", "most"), [(8, 0.05), (12, 0.05), (21, 0.05)])
 @pytest.mark.parametrize("correlation", ["exchangeable", "nested"])
 def test_the_default_keeps_its_size_where_the_plain_sandwich_does_not(clusters, most, correlation):
-    """Mancl-DeRouen below 24 clusters, Kauermann-Carroll from there; the plain sandwich with z rejects 0.17 to 0.07."""
+    """Measured before: 0.04 to 0.05; the plain sandwich with z rejects 0.17 to 0.08."""
     sums, design = wedge_of_shares(clusters, 4000, seed=clusters)
     given = {"contrast": "treated", "family": "binomial", "correlation": correlation, "unit": "1", **design}
     default = many_gee(sums, **given)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from trialkit.errors import EstimateError
 from trialkit.estimate.cells import Floats
-from trialkit.estimate.gee_contrast import Df, contrast_weights, default_errors, degrees_of_freedom, undefined
+from trialkit.estimate.gee_contrast import DEFAULT_ERRORS, Df, contrast_weights, degrees_of_freedom, undefined
 from trialkit.estimate.gee_family import Family, FamilyName, Link
 from trialkit.estimate.gee_fit import Solved, Status, refusal, solved
 from trialkit.estimate.gee_rows import Prepared
@@ -72,11 +72,6 @@ class GeeFit:
     notes: tuple[str, ...]
     bread: Bread = field(repr=False)
 
-    @property
-    def default_errors(self) -> Errors:
-        """Kauermann-Carroll from 24 clusters on, Mancl-DeRouen below."""
-        return default_errors(len(self.clusters))
-
     def covariance(self, errors: Errors | None = None) -> Floats:
         """(p, p) covariance of the coefficients; nan where a cluster decides a coefficient alone (KC, MD).
 
@@ -85,7 +80,7 @@ class GeeFit:
         EstimateError
             Unknown errors, or DF without more clusters than coefficients.
         """
-        return np.asarray(self.bread.covariance(errors or self.default_errors)[0], np.float64)
+        return np.asarray(self.bread.covariance(errors or DEFAULT_ERRORS)[0], np.float64)
 
     def df(self, df: Df = "clusters - 2") -> float:
         """Degrees of freedom; nan for the normal distribution.
@@ -105,7 +100,7 @@ class GeeFit:
         Parameters
         ----------
         errors : "KC", "MD", "FG", "DF", "LZ", "KC product" or "model", optional
-            Kauermann-Carroll from 24 clusters on and Mancl-DeRouen below, where none is named.
+            Mancl-DeRouen where none is named.
         df : "clusters - 2", "clusters - parameters" or "normal"
 
         Raises
@@ -114,7 +109,7 @@ class GeeFit:
             A term is not in the model, errors or degrees of freedom are undefined, or a cluster decides alone.
         """
         weights = contrast_weights(contrast, self.terms)
-        named = errors or self.default_errors
+        named = errors or DEFAULT_ERRORS
         variance = float(weights @ np.where(np.outer(weights, weights) != 0, self.covariance(named), 0.0) @ weights)
         if not variance >= 0:
             raise undefined(named, [t for t, w in zip(self.terms, weights, strict=True) if w])
@@ -141,7 +136,7 @@ class GeeFit:
         )
         found = self.moments(contrast, errors=errors, df=df)
         return found.as_estimate(
-            unit=self.family.scale_of(self.unit), level=level, method=self._method(errors or self.default_errors, df),
+            unit=self.family.scale_of(self.unit), level=level, method=self._method(errors or DEFAULT_ERRORS, df),
             term=named, n_units=len(self.clusters),
         )  # fmt: skip
 

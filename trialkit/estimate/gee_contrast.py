@@ -13,12 +13,7 @@ from trialkit.estimate.cells import Floats
 from trialkit.estimate.gee_sandwich import Errors
 
 Df = Literal["clusters - 2", "clusters - parameters", "normal"]
-KAUERMANN_CARROLL_FROM: Final = 24  # clusters; below, it rejected up to 7 percent (docs/decisions/0011-clusters.md)
-
-
-def default_errors(clusters: int) -> Errors:
-    """Kauermann-Carroll from 24 clusters on, Mancl-DeRouen below."""
-    return "KC" if clusters >= KAUERMANN_CARROLL_FROM else "MD"
+DEFAULT_ERRORS: Final[Errors] = "MD"  # the others rejected up to 7 percent: docs/decisions/0011-clusters.md
 
 
 def degrees_of_freedom(df: str, clusters: int, terms: int) -> float:
@@ -82,4 +77,4 @@ def undefined(errors: str, terms: list[str]) -> EstimateError:
     )
 
 
-__all__ = ["Df", "contrast_weights", "default_errors", "degrees_of_freedom", "undefined"]
+__all__ = ["DEFAULT_ERRORS", "Df", "contrast_weights", "degrees_of_freedom", "undefined"]

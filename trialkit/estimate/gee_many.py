@@ -12,7 +12,7 @@ from scipy.special import ndtr, stdtr
 
 from trialkit.errors import EstimateError
 from trialkit.estimate.cells import Floats
-from trialkit.estimate.gee_contrast import Df, contrast_weights, default_errors, degrees_of_freedom
+from trialkit.estimate.gee_contrast import DEFAULT_ERRORS, Df, contrast_weights, degrees_of_freedom
 from trialkit.estimate.gee_family import Family, FamilyName, Link
 from trialkit.estimate.gee_fit import Solved, Status, solved
 from trialkit.estimate.gee_rows import Prepared
@@ -111,7 +111,7 @@ def many_gee(
     )  # fmt: skip
     direction, between = contrast_weights(contrast, rows.terms), working(correlation, rows.grid)
     left = degrees_of_freedom(df, len(rows.clusters), len(rows.terms))
-    named = errors or default_errors(len(rows.clusters))
+    named = errors or DEFAULT_ERRORS
     parts = [
         solved(rows.grid, rows.outcomes.of(sets), rows.family, between)
         for sets in np.split(np.arange(len(y)), range(CHUNK, len(y), CHUNK))
