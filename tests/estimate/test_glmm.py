@@ -350,15 +350,15 @@ def test_a_wedge_by_exposure_time_averages_what_it_saw():
     each = [found.at(time, by="Wald") for time in found.exposures]
     average = found.effect(by="Wald")
     assert average.estimate == pytest.approx(np.mean([one.estimate for one in each]))
-    assert found.effect(ratio=True).estimate == pytest.approx(np.exp(average.estimate))
-    assert found.over({1: 2.0, 2: 2.0}).term == "effect over exposure times 1 to 2"
+    assert found.effect(as_ratio=True).estimate == pytest.approx(np.exp(average.estimate))
+    assert found.over({1: 2.0, 2: 2.0}).term == "effect averaged over exposure times 1 to 2"
     with pytest.raises(EstimateError, match=r"exposure times \[4\]"):
         found.at(4)
     at_once = stepped_wedge_counts(
         data["y"], family="binomial", clusters=data["cluster"], periods=data["period"], sizes=data["size"], **given
     )  # fmt: skip
     assert at_once.effect().estimate == fitted(data, "binomial").estimate("treated").estimate
-    assert at_once.effect(ratio=True).unit == "odds ratio"
+    assert at_once.effect(as_ratio=True).unit == "odds ratio"
 
 
 def test_a_frame_has_a_row_for_every_term_and_a_figure_a_line():

@@ -204,7 +204,7 @@ def test_models_of_shares_are_those_of_people_one_by_one(copenhagen, method):
     if method == "gee":
         one = gee_wedge(y, unit="share", family="binomial", link="identity", **given).effect()
     else:
-        one = stepped_wedge_counts(y, family="binomial", **given).effect(ratio=True)
+        one = stepped_wedge_counts(y, family="binomial", **given).effect(as_ratio=True)
     assert found.estimate.estimate == pytest.approx(one.estimate, rel=1e-5)  # two sums of one likelihood or equation
     assert found.estimate.std_error == pytest.approx(one.std_error, rel=1e-4)
     assert found.estimate.unit == one.unit

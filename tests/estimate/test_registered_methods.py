@@ -74,7 +74,7 @@ def test_gee_and_glmm_are_fitted_to_every_unit_month_of_the_question(copenhagen)
     rows = rows_by_hand(protocol, drawn, top)
     gee = gee_wedge(top.ravel(), sizes=size.ravel(), family="binomial", link="identity", unit="share", **rows)
     glmm = stepped_wedge_counts(top.ravel(), family="binomial", sizes=size.ravel(), **rows)
-    for method, by_hand in (("gee", gee.effect()), ("glmm", glmm.effect(ratio=True))):
+    for method, by_hand in (("gee", gee.effect()), ("glmm", glmm.effect(as_ratio=True))):
         found = registered(asking(protocol, method), design, drawn, panel, digests=("a", "b", "c"))
         for name in ("estimate", "std_error", "df", "p_value", "conf_low", "conf_high", "unit", "method"):
             assert getattr(found.estimate, name) == getattr(by_hand, name)

@@ -104,7 +104,7 @@ def glmm(it: Request) -> list[Estimate]:
     fitted = stepped_wedge_counts(
         cells.top, family="binomial", sizes=cells.size, **cells.labels
     )  # fmt: skip
-    return [fitted.effect(ratio=True, level=it.level)]
+    return [fitted.effect(as_ratio=True, level=it.level)]
 
 
 def _no_pairs(by: str) -> EstimateError:

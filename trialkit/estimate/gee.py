@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from trialkit.errors import EstimateError
 from trialkit.estimate.cells import Floats
-from trialkit.estimate.gee_contrast import DEFAULT_ERRORS, Df, contrast_weights, degrees_of_freedom, undefined
+from trialkit.estimate.contrast import contrast_name, contrast_weights
+from trialkit.estimate.gee_contrast import DEFAULT_ERRORS, Df, degrees_of_freedom, undefined
 from trialkit.estimate.gee_family import Family, FamilyName, Link
 from trialkit.estimate.gee_fit import Solved, Status, refusal, solved
 from trialkit.estimate.gee_rows import Prepared
@@ -131,9 +132,7 @@ class GeeFit:
         EstimateError
             As ``moments``.
         """
-        named = term or (
-            contrast if isinstance(contrast, str) else " ".join(f"{w:+g} {t}" for t, w in contrast.items())
-        )
+        named = term or contrast_name(contrast)
         found = self.moments(contrast, errors=errors, df=df)
         return found.as_estimate(
             unit=self.family.scale_of(self.unit), level=level, method=self._method(errors or DEFAULT_ERRORS, df),

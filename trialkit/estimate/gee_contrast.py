@@ -1,15 +1,11 @@
-"""What is asked of a marginal model: a contrast, its errors and the law they are read by."""
+"""What a contrast of a marginal model is read by: its errors and the degrees of freedom of t."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import nan
 from typing import Final, Literal, get_args
 
-import numpy as np
-
 from trialkit.errors import EstimateError
-from trialkit.estimate.cells import Floats
 from trialkit.estimate.gee_sandwich import Errors
 
 Df = Literal["clusters - 2", "clusters - parameters", "normal"]
@@ -43,27 +39,6 @@ def degrees_of_freedom(df: str, clusters: int, terms: int) -> float:
     return nan if left is None else float(left)
 
 
-def contrast_weights(contrast: Mapping[str, float] | str, terms: tuple[str, ...]) -> Floats:
-    """(p,) weights of a contrast: by term, or one term.
-
-    Raises
-    ------
-    EstimateError
-        A term is not in the model.
-    """
-    given = {contrast: 1.0} if isinstance(contrast, str) else contrast
-    unknown = [term for term in given if term not in terms]
-    if unknown or not given:
-        raise EstimateError(
-            f"The model has no term {', '.join(map(repr, unknown)) or 'in this contrast'}, so there is nothing to "
-            f"report. It has {', '.join(terms)}.",
-            {"unknown": unknown, "terms": list(terms)},
-            da=f"Modellen har ikke leddet {', '.join(map(repr, unknown))}, så der er intet at vise. Den har "
-            f"{', '.join(terms)}.",
-        )
-    return np.array([given.get(term, 0.0) for term in terms])
-
-
 def undefined(errors: str, terms: list[str]) -> EstimateError:
     """A contrast that one cluster decides alone."""
     return EstimateError(
@@ -77,4 +52,4 @@ def undefined(errors: str, terms: list[str]) -> EstimateError:
     )
 
 
-__all__ = ["DEFAULT_ERRORS", "Df", "contrast_weights", "degrees_of_freedom", "undefined"]
+__all__ = ["DEFAULT_ERRORS", "Df", "degrees_of_freedom", "undefined"]

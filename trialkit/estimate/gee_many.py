@@ -12,7 +12,8 @@ from scipy.special import ndtr, stdtr
 
 from trialkit.errors import EstimateError
 from trialkit.estimate.cells import Floats
-from trialkit.estimate.gee_contrast import DEFAULT_ERRORS, Df, contrast_weights, degrees_of_freedom
+from trialkit.estimate.contrast import contrast_weights
+from trialkit.estimate.gee_contrast import DEFAULT_ERRORS, Df, degrees_of_freedom
 from trialkit.estimate.gee_family import Family, FamilyName, Link
 from trialkit.estimate.gee_fit import Solved, Status, solved
 from trialkit.estimate.gee_rows import Prepared

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trialkit.errors import EstimateError
 from trialkit.estimate.gee import Df, GeeFit, gee
 from trialkit.estimate.gee_family import FamilyName, Link
 from trialkit.estimate.gee_sandwich import Errors
 from trialkit.estimate.gee_working import Correlation
 from trialkit.estimate.result import Estimate
-from trialkit.estimate.wedge import TREATED, columns, exposure_term
+from trialkit.estimate.wedge import TREATED, columns, over_exposures
 
 Labels = Sequence[object] | NDArray[np.generic]
 
@@ -62,19 +61,8 @@ class GeeWedge:
         EstimateError
             The model has no effect by exposure time, a time was never seen, or the weights sum to 0.
         """
-        unknown, total = sorted(set(weights) - set(self.exposures)), sum(weights.values())
-        if unknown or not total:
-            raise EstimateError(
-                f"No effect at exposure times {unknown} can be told: the model knows {list(self.exposures)}, and weights "
-                "must not sum to 0. Fit effect='exposure' and name times that were seen.",
-                {"unknown": unknown, "exposures": list(self.exposures)},
-                da=f"Effekten efter {unknown} perioder kan ikke ses: modellen kender {list(self.exposures)}, og vægtene "
-                "må ikke give 0. Brug effect='exposure', og nævn tider, der findes.",
-            )
-        contrast = {exposure_term(time): weight / total for time, weight in weights.items()}
-        said = "averaged" if len(set(weights.values())) == 1 else "weighted"
+        contrast, term = over_exposures(weights, self.exposures)
         told = self.fit.ratio if as_ratio else self.fit.estimate
-        term = f"effect {said} over exposure times {min(weights)} to {max(weights)}"
         return told(contrast, term=term, errors=errors, df=df, level=level)
 
     def at(

@@ -12,6 +12,7 @@ from scipy.special import ndtri, stdtrit
 
 from trialkit.errors import EstimateError
 from trialkit.estimate.cells import Floats
+from trialkit.estimate.contrast import contrast_name, contrast_weights
 from trialkit.estimate.glmm_cells import Family
 from trialkit.estimate.glmm_fit import Maximum
 from trialkit.estimate.glmm_likelihood import CountLikelihood
@@ -103,7 +104,7 @@ class GlmmFit:
         EstimateError
             A term is not in the model, or there are too few clusters for t.
         """
-        weights = self._weights(contrast)
+        weights = contrast_weights(contrast, self.terms)
         covariance = self.covariance if errors == "hessian" else self.conditional_covariance
         return Moments(
             value=float(weights @ self.coefficients),
@@ -127,7 +128,8 @@ class GlmmFit:
         """
         found = self.moments(contrast, df=df)
         wald = found.as_estimate(
-            unit=self.unit, level=level, method=self._said(by, df), term=term or _named(contrast), n_units=len(self.clusters)
+            unit=self.unit, level=level, method=self._said(by, df), term=term or contrast_name(contrast),
+            n_units=len(self.clusters),
         )  # fmt: skip
         if by == "Wald":
             return wald
@@ -213,7 +215,7 @@ class GlmmFit:
         return ax
 
     def _profile(self, contrast: Mapping[str, float] | str) -> ProfileLikelihood:
-        direction = np.r_[self._weights(contrast), np.zeros(self.likelihood.levels)]
+        direction = np.r_[contrast_weights(contrast, self.terms), np.zeros(self.likelihood.levels)]
         return ProfileLikelihood(self.likelihood, self.best, direction)
 
     def _limit(self, df: CountDf, level: float) -> float:
@@ -243,28 +245,11 @@ class GlmmFit:
             )
         return list(self.components).index(name)
 
-    def _weights(self, contrast: Mapping[str, float] | str) -> Floats:
-        given = {contrast: 1.0} if isinstance(contrast, str) else contrast
-        unknown = [term for term in given if term not in self.terms]
-        if unknown or not any(given.values()):
-            raise EstimateError(
-                f"The model has no term {', '.join(map(repr, unknown)) or 'in this contrast'}, so there is nothing to "
-                f"report. It has {', '.join(self.terms)}.",
-                {"unknown": unknown, "terms": list(self.terms)},
-                da=f"Modellen har ikke leddet {', '.join(map(repr, unknown))}, så der er intet at vise. Den har "
-                f"{', '.join(self.terms)}.",
-            )
-        return np.array([given.get(term, 0.0) for term in self.terms])
-
     def _said(self, by: By, df: CountDf) -> str:
         how = "Laplace" if self.nodes == 1 else f"{self.nodes}-point adaptive quadrature"
         against = "normal" if df == "normal" else f"t({self.between_df:g})"
         said = f"{self.family} mixed model ({self.random}), {how}, {by}, {against}"
         return said + (f"; singular: {', '.join(self.singular)} at 0" if self.singular else "")
-
-
-def _named(contrast: Mapping[str, float] | str) -> str:
-    return contrast if isinstance(contrast, str) else " ".join(f"{w:+g} {t}" for t, w in contrast.items())
 
 
 __all__ = ["By", "CountDf", "CountErrors", "GlmmFit", "Intercepts"]

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trialkit.errors import EstimateError
 from trialkit.estimate.glmm import generalized_mixed_model
 from trialkit.estimate.glmm_cells import Family
 from trialkit.estimate.glmm_result import By, CountDf, GlmmFit, Intercepts
 from trialkit.estimate.random_effects import Labels
 from trialkit.estimate.result import Estimate
-from trialkit.estimate.wedge import TREATED, columns, exposure_term
+from trialkit.estimate.wedge import TREATED, columns, over_exposures
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -31,19 +30,19 @@ class CountWedge:
     exposures: tuple[int, ...] = ()
 
     def effect(
-        self, *, ratio: bool = False, by: By = "likelihood", df: CountDf = "clusters", level: float = 0.95
+        self, *, as_ratio: bool = False, by: By = "likelihood", df: CountDf = "clusters", level: float = 0.95
     ) -> Estimate:  # fmt: skip
         """The effect that is there at once and stays, or its plain average over exposure times, on the log scale.
 
-        With ``ratio`` as an odds or rate ratio: of an average, the geometric mean of the ratios at each time.
+        With ``as_ratio`` as an odds or rate ratio: of an average, the geometric mean of the ratios at each time.
         """
         if self.exposures:
-            return self.over(dict.fromkeys(self.exposures, 1.0), ratio=ratio, by=by, df=df, level=level)
-        told = self.fit.ratio if ratio else self.fit.estimate
+            return self.over(dict.fromkeys(self.exposures, 1.0), as_ratio=as_ratio, by=by, df=df, level=level)
+        told = self.fit.ratio if as_ratio else self.fit.estimate
         return told(TREATED, term="immediate effect", by=by, df=df, level=level)
 
     def over(
-        self, weights: Mapping[int, float], *, ratio: bool = False, by: By = "likelihood", df: CountDf = "clusters",
+        self, weights: Mapping[int, float], *, as_ratio: bool = False, by: By = "likelihood", df: CountDf = "clusters",
         level: float = 0.95,
     ) -> Estimate:  # fmt: skip
         """The average effect over exposure times with these weights, which are scaled to sum to 1.
@@ -53,26 +52,15 @@ class CountWedge:
         EstimateError
             The model has no effect by exposure time, a time was never seen, or the weights sum to 0.
         """
-        unknown = sorted(set(weights) - set(self.exposures))
-        total = sum(weights.values())
-        if unknown or not total:
-            raise EstimateError(
-                f"No effect at exposure times {unknown} can be told: the model knows {list(self.exposures)}, and weights "
-                "must not sum to 0. Fit effect='exposure' and name times that were seen.",
-                {"unknown": unknown, "exposures": list(self.exposures)},
-                da=f"Effekten efter {unknown} perioder kan ikke ses: modellen kender {list(self.exposures)}, og vægtene "
-                "må ikke give 0. Brug effect='exposure', og nævn tider, der findes.",
-            )
-        contrast = {exposure_term(time): weight / total for time, weight in weights.items()}
-        times = f"{min(weights)} to {max(weights)}" if len(weights) > 1 else f"{min(weights)}"
-        told = self.fit.ratio if ratio else self.fit.estimate
-        return told(contrast, term=f"effect over exposure times {times}", by=by, df=df, level=level)
+        contrast, term = over_exposures(weights, self.exposures)
+        told = self.fit.ratio if as_ratio else self.fit.estimate
+        return told(contrast, term=term, by=by, df=df, level=level)
 
     def at(
-        self, exposure: int, *, ratio: bool = False, by: By = "likelihood", df: CountDf = "clusters", level: float = 0.95
+        self, exposure: int, *, as_ratio: bool = False, by: By = "likelihood", df: CountDf = "clusters", level: float = 0.95
     ) -> Estimate:  # fmt: skip
         """The effect at one exposure time; 1 is the first treated period."""
-        return self.over({exposure: 1.0}, ratio=ratio, by=by, df=df, level=level)
+        return self.over({exposure: 1.0}, as_ratio=as_ratio, by=by, df=df, level=level)
 
 
 def stepped_wedge_counts(

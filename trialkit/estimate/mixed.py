@@ -20,6 +20,7 @@ from trialkit.estimate.cells import (
     least_squares,
     persons_of,
 )
+from trialkit.estimate.contrast import contrast_name, contrast_weights
 from trialkit.estimate.covariances import Structure
 from trialkit.estimate.kenward_roger import Inference, JointTest, joint_test
 from trialkit.estimate.mixed_fit import Clustered, Criterion, Likelihood, Profile, fitted_ratios, profiled
@@ -100,7 +101,7 @@ class MixedFit:
         EstimateError
             A term is not in the model, or the fit is by ML and ``df`` needs REML.
         """
-        weights = self._weights(contrast)
+        weights = contrast_weights(contrast, self.terms)
         value = float(self.coefficients @ weights)
         if df == "normal":
             return Moments(value=value, std_error=float(self.inference.std_error(weights, adjusted=False)[0]))
@@ -130,9 +131,7 @@ class MixedFit:
         said = f"mixed model ({self.random}), {self.by}, {df}"
         if self.singular:
             said += f"; singular: {', '.join(self.singular)} on the boundary"
-        named = term or (
-            contrast if isinstance(contrast, str) else " ".join(f"{w:+g} {t}" for t, w in contrast.items())
-        )
+        named = term or contrast_name(contrast)
         found = self.moments(contrast, df=df)
         return found.as_estimate(unit=self.unit, level=level, method=said, term=named, n_units=len(self.clusters))
 
@@ -145,7 +144,7 @@ class MixedFit:
             A term is not in the model, a contrast follows from the others, or the fit is by ML.
         """
         self._needs_reml("Kenward-Roger")
-        rows = np.stack([self._weights(contrast) for contrast in contrasts])
+        rows = np.stack([contrast_weights(contrast, self.terms) for contrast in contrasts])
         return joint_test(self.inference, self.coefficients, rows)
 
     def to_frame(self, *, df: Df = "Kenward-Roger", level: float = 0.95) -> pd.DataFrame:
@@ -182,19 +181,6 @@ class MixedFit:
         ax.set_xlabel(f"fitted ({self.unit})")
         ax.set_ylabel(f"residual ({self.unit})")
         return ax
-
-    def _weights(self, contrast: Mapping[str, float] | str) -> Floats:
-        given = {contrast: 1.0} if isinstance(contrast, str) else contrast
-        unknown = [term for term in given if term not in self.terms]
-        if unknown or not given:
-            raise EstimateError(
-                f"The model has no term {', '.join(map(repr, unknown)) or 'in this contrast'}, so there is nothing to "
-                f"report. It has {', '.join(self.terms)}.",
-                {"unknown": unknown, "terms": list(self.terms)},
-                da=f"Modellen har ikke leddet {', '.join(map(repr, unknown))}, så der er intet at vise. Den har "
-                f"{', '.join(self.terms)}.",
-            )
-        return np.array([given.get(term, 0.0) for term in self.terms])
 
     def _needs_reml(self, df: Df) -> None:
         if self.by == "ML":

@@ -22,6 +22,7 @@ from trialkit.estimate.cells import (
     fixed_effects,
     persons_of,
 )
+from trialkit.estimate.contrast import contrast_weights
 from trialkit.estimate.covariances import Structure
 from trialkit.estimate.kenward_roger import Inference
 from trialkit.estimate.mixed import Df
@@ -177,7 +178,7 @@ class ManyModel:
         check_rank(x, names)
         return cls(
             layout=Layout(x=x, z=effects.z, cluster=effects.cluster, weights=w), structure=effects.structure,
-            direction=_direction(contrast, names), n_persons=0 if size is None else int(size.sum()), by=by, df=df,
+            direction=contrast_weights(contrast, names), n_persons=0 if size is None else int(size.sum()), by=by, df=df,
             unit=unit,
         )  # fmt: skip
 
@@ -210,18 +211,6 @@ def joined(parts: Sequence[ManyFits]) -> ManyFits:
 def _chunks(whole: Patterned | Nested | Clustered) -> list[Ints]:
     d, size = whole.sums.n_sets, PATTERNED if isinstance(whole, Patterned) else CHUNK
     return [np.arange(low, min(low + size, d)) for low in range(0, d, size)]
-
-
-def _direction(contrast: Mapping[str, float] | str, names: tuple[str, ...]) -> Floats:
-    given = {contrast: 1.0} if isinstance(contrast, str) else contrast
-    unknown = [term for term in given if term not in names]
-    if unknown or not given:
-        raise EstimateError(
-            f"The model has no term {', '.join(map(repr, unknown))}. It has {', '.join(names)}.",
-            {"unknown": unknown, "terms": list(names)},
-            da=f"Modellen har ikke leddet {', '.join(map(repr, unknown))}. Den har {', '.join(names)}.",
-        )
-    return np.array([given.get(term, 0.0) for term in names])
 
 
 def _check_varying(sums: Sums) -> None:

@@ -53,20 +53,8 @@ class Wedge:
         EstimateError
             The model has no effect by exposure time, a time was never seen, or the weights sum to 0.
         """
-        unknown = sorted(set(weights) - set(self.exposures))
-        total = sum(weights.values())
-        if unknown or not total:
-            raise EstimateError(
-                f"No effect at exposure times {unknown} can be told: the model knows {list(self.exposures)}, and weights "
-                "must not sum to 0. Fit effect='exposure' and name times that were seen.",
-                {"unknown": unknown, "exposures": list(self.exposures)},
-                da=f"Effekten efter {unknown} perioder kan ikke ses: modellen kender {list(self.exposures)}, og vægtene "
-                "må ikke give 0. Brug effect='exposure', og nævn tider, der findes.",
-            )
-        contrast = {exposure_term(time): weight / total for time, weight in weights.items()}
-        even = len(set(weights.values())) == 1
-        said = "effect averaged over exposure times" if even else "effect weighted over exposure times"
-        return self.fit.estimate(contrast, term=f"{said} {min(weights)} to {max(weights)}", df=df, level=level)
+        contrast, term = over_exposures(weights, self.exposures)
+        return self.fit.estimate(contrast, term=term, df=df, level=level)
 
     def at(self, exposure: int, *, df: Df = "Kenward-Roger", level: float = 0.95) -> Estimate:
         """The effect at one exposure time; 1 is the first treated period."""
@@ -177,6 +165,30 @@ def columns(
     return found | dict(covariates or {})
 
 
+def over_exposures(weights: Mapping[int, float], exposures: tuple[int, ...]) -> tuple[dict[str, float], str]:
+    """The contrast that averages exposure times with these weights, scaled to sum to 1, and what it is called.
+
+    Raises
+    ------
+    EstimateError
+        The model has no effect by exposure time, a time was never seen, or the weights sum to 0.
+    """
+    unknown, total = sorted(set(weights) - set(exposures)), sum(weights.values())
+    if unknown or not total:
+        raise EstimateError(
+            f"No effect at exposure times {unknown} can be told: the model knows {list(exposures)}, and weights must not "
+            "sum to 0. Fit effect='exposure' and name times that were seen.",
+            {"unknown": unknown, "exposures": list(exposures)},
+            da=f"Effekten efter {unknown} perioder kan ikke ses: modellen kender {list(exposures)}, og vægtene må ikke "
+            "give 0. Brug effect='exposure', og nævn tider, der findes.",
+        )
+    contrast = {exposure_term(time): weight / total for time, weight in weights.items()}
+    if len(weights) == 1:
+        return contrast, f"effect at exposure time {min(weights)}"
+    even = "averaged" if len(set(weights.values())) == 1 else "weighted"
+    return contrast, f"effect {even} over exposure times {min(weights)} to {max(weights)}"
+
+
 def exposure_term(time: int) -> str:
     """The name of the effect at one exposure time."""
     return f"exposure {time}"
@@ -196,4 +208,4 @@ def _exposure(exposure: ArrayLike) -> Floats:
     return found
 
 
-__all__ = ["Wedge", "columns", "stepped_wedge"]
+__all__ = ["TREATED", "Wedge", "columns", "exposure_term", "over_exposures", "stepped_wedge"]
