@@ -1,0 +1,106 @@
+"""What a caller hands over, as plain numbers in the right order: a table's own labels are obeyed or refused, never dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from trialkit.errors import EstimateError
+
+Floats = NDArray[np.float64]
+
+
+def numbers(given: ArrayLike, name: str) -> Floats:
+    """``given`` as floats; whole numbers, truth values and None (missing) too.
+
+    Raises
+    ------
+    EstimateError
+        A text, a date, a complex number, rows of unlike lengths, or anything else that is no number.
+    """
+    try:
+        plain = np.asarray(given)
+        if plain.dtype.kind in "biuf" or (plain.dtype.kind == "O" and not _texts(plain)):
+            return np.asarray(plain, np.float64)
+    except (TypeError, ValueError):  # rows of unlike lengths, or an object that is no number
+        pass
+    raise EstimateError(
+        f"{name} holds something that is no number, so nothing can be computed from it. Texts such as '3,5', dates and "
+        "complex numbers are not guessed at: convert them first, and leave a missing value as nan.",
+        {"name": name},
+        da=f"{name} rummer noget, der ikke er et tal, så intet kan beregnes ud fra det. Tekster som '3,5', datoer og "
+        "komplekse tal bliver der ikke gættet på: lav dem om først, og lad en manglende værdi være nan.",
+    )
+
+
+def by_unit(given: ArrayLike, units: Sequence[str], name: str) -> Floats:
+    """Numbers by unit in the order of ``units``: a Series or DataFrame labelled by the units is put in their order.
+
+    One without labels of its own (0, 1, 2, ...), and anything else, is taken in the order it has.
+
+    Raises
+    ------
+    EstimateError
+        The labels are others than the units; or as `numbers`.
+    """
+    labels = _labels(given)
+    if labels is None:
+        return numbers(given, name)
+    place = {str(label): k for k, label in enumerate(labels)}
+    if len(place) != len(labels) or set(place) != set(units):
+        odd = sorted(set(place) ^ set(units))[:5]
+        raise EstimateError(
+            f"{name} is labelled by {', '.join(labels[:3])}, ..., and the units are {', '.join(units[:3])}, ...: each unit "
+            f"needs its label once. Not in both: {', '.join(odd) or 'none, but a label stands twice'}. Set the index to "
+            "the units, or hand over the bare values in the units' order.",
+            {"name": name, "labels": labels, "units": list(units)},
+            da=f"{name} har navnene {', '.join(labels[:3])}, ..., og enhederne hedder {', '.join(units[:3])}, ...: hver "
+            f"enhed skal stå der én gang. Ikke i begge: {', '.join(odd) or 'ingen, men et navn står to gange'}. Sæt "
+            "indekset til enhederne, eller giv de rene værdier i enhedernes rækkefølge.",
+        )
+    return numbers(given, name)[[place[unit] for unit in units]]
+
+
+def same_rows(given: Mapping[str, object]) -> None:
+    """Refuse tables of rows that are labelled differently: side by side, one row would get another's value.
+
+    Raises
+    ------
+    EstimateError
+        Two of them have labels of their own, and not the same in the same order.
+    """
+    seen = {name: [str(label) for label in index] for name, one in given.items() if (index := _index(one)) is not None}
+    names = list(seen)
+    for name in names[1:]:
+        if seen[name] != seen[names[0]]:
+            raise EstimateError(
+                f"The rows of {name} are labelled otherwise than those of {names[0]}, so a row of one would be put beside "
+                "another row of the other. Bring them into one table first, or hand over the bare values.",
+                {"names": [names[0], name]},
+                da=f"Rækkerne i {name} har andre navne end rækkerne i {names[0]}, så en række ville komme ud for en anden. "
+                "Saml dem i én tabel først, eller giv de rene værdier.",
+            )
+
+
+def _texts(plain: NDArray[np.object_]) -> bool:
+    """Whether texts stand among the objects; numpy would take '3' for 3."""
+    return any(isinstance(one, str | bytes) for one in plain.flat)
+
+
+def _index(given: object) -> Sequence[object] | None:
+    """The index of a pandas object, whatever it is."""
+    index = getattr(given, "index", None)
+    return None if index is None or callable(index) else list(index)
+
+
+def _labels(given: object) -> list[str] | None:
+    """The labels of a pandas object that has its own: not those of a table nobody labelled."""
+    index = _index(given)
+    if index is None or list(index) == list(range(len(index))):
+        return None
+    return [str(label) for label in index]
+
+
+__all__ = ["by_unit", "numbers", "same_rows"]
