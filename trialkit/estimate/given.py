@@ -84,6 +84,23 @@ def same_rows(given: Mapping[str, object]) -> None:
             )
 
 
+def one_of(word: str, choices: Sequence[str], name: str) -> None:
+    """Refuse a word that is none of ``choices`` for the option ``name``: another method would answer under its name.
+
+    Raises
+    ------
+    EstimateError
+        ``facts`` hold the word by ``name``, and the choices as ``known``.
+    """
+    if not (isinstance(word, str) and word in choices):
+        known = ", ".join(map(repr, choices))
+        raise EstimateError(
+            f"There is no {name}={word!r}, and another choice would answer another question. Write one of {known}.",
+            {name: word, "known": list(choices)},
+            da=f"{name}={word!r} findes ikke, og et andet valg ville besvare et andet spørgsmål. Skriv en af {known}.",
+        )
+
+
 def _texts(plain: NDArray[np.object_]) -> bool:
     """Whether texts stand among the objects; numpy would take '3' for 3."""
     return any(isinstance(one, str | bytes) for one in plain.flat)
@@ -103,4 +120,4 @@ def _labels(given: object) -> list[str] | None:
     return [str(label) for label in index]
 
 
-__all__ = ["by_unit", "numbers", "same_rows"]
+__all__ = ["by_unit", "numbers", "one_of", "same_rows"]
