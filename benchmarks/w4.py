@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import tracemalloc
+import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from importlib.util import find_spec
@@ -110,7 +111,9 @@ def by_diff_diff(frame: pd.DataFrame) -> tuple[float, float]:
     """The fastest peer found: the simple effect and its error."""
     peer = importlib.import_module("diff_diff").CallawaySantAnna(control_group="never_treated")
     names = {"outcome": "y", "unit": "id", "time": "month", "first_treat": "cohort"}
-    found = peer.fit(frame, aggregate="simple", **names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of its next version's way to aggregate
+        found = peer.fit(frame, aggregate="simple", **names)
     return float(found.overall_att), float(found.overall_se)
 
 
