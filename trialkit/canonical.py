@@ -46,8 +46,13 @@ def digest(value: Any) -> str:
     return hashlib.sha256(jcs(value)).hexdigest()
 
 
-def parse(data: bytes) -> Any:
+def parse(data: bytes, *, file: str = "") -> Any:
     """The value of a canonical file; one final LF may follow and is not part of it.
+
+    Parameters
+    ----------
+    data : the file's bytes
+    file : what a refusal calls it; left out where the bytes came without a name
 
     Raises
     ------
@@ -59,9 +64,9 @@ def parse(data: bytes) -> Any:
         value = json.loads(body.decode("utf-8"), parse_float=_refuse, parse_constant=_refuse)
         same = jcs(value) == body
     except (ValueError, RecursionError, CanonicalError) as error:
-        raise _not_canonical(str(error)) from None
+        raise _not_canonical(_fault(error, body), file) from None
     if not same:
-        raise _not_canonical("they differ from the canonical form of what they say")
+        raise _not_canonical(("it is written in another way", "den er skrevet på en anden måde"), file)
     return value
 
 
@@ -71,43 +76,59 @@ def _check(value: Any, depth: int) -> None:
         return
     if isinstance(value, str):
         if _SURROGATE.search(value):
-            raise _outside("a lone surrogate")
+            raise _outside("a lone surrogate", "et halvt tegn")
     elif isinstance(value, int):
         if not -LARGEST <= value <= LARGEST:
-            raise _outside(f"the integer {value}")
+            raise _outside(f"the integer {value}", f"heltallet {value}")
     elif isinstance(value, (list, tuple, dict)):
         if depth == DEEPEST:
-            raise _outside(f"more than {DEEPEST} levels")
+            raise _outside(f"more than {DEEPEST} levels", f"mere end {DEEPEST} niveauer")
         for member in value.values() if isinstance(value, dict) else value:
             _check(member, depth + 1)
         if isinstance(value, dict):
             _check_keys(value)
     else:
-        raise _outside(f"a {type(value).__name__}")
+        raise _outside(f"a {type(value).__name__}", f"typen {type(value).__name__}")
 
 
 def _check_keys(value: dict[Any, Any]) -> None:
     for key in value:
         if not (isinstance(key, str) and _KEY.fullmatch(key)):
-            raise _outside(f"the key {key!r}")
+            raise _outside(f"the key {key!r}", f"nøglen {key!r}")
 
 
-def _outside(what: str) -> CanonicalError:
+def _outside(what: str, hvad: str) -> CanonicalError:
     return CanonicalError(
         f"A published document cannot hold {what}: programs would write it differently and digests would not "
         "agree. Use text, whole numbers below 2^53, true, false, lists and simple keys, at most 16 levels deep.",
-        da=f"Et offentliggjort dokument kan ikke rumme {what}: programmer ville skrive det forskelligt, og "
+        da=f"Et offentliggjort dokument kan ikke rumme {hvad}: programmer ville skrive det forskelligt, og "
         "fingeraftrykkene ville ikke stemme. Brug tekst, hele tal, true, false, lister og enkle nøgler.",
     )
 
 
-def _not_canonical(why: str) -> CanonicalError:
+def _not_canonical(why: tuple[str, str], file: str) -> CanonicalError:
     return CanonicalError(
-        f"The bytes are not a canonical document ({why}), so their digest proves nothing. "
-        "Use the file exactly as trialkit wrote it; do not open and save it in an editor.",
-        da=f"Filen er ikke et kanonisk dokument ({why}), så dens fingeraftryk beviser intet. "
-        "Brug filen præcis, som trialkit skrev den; åbn og gem den ikke i et redigeringsprogram.",
+        f"{file or 'The file'} is not as trialkit wrote it: {why[0]}. It was cut or edited, so its digest proves nothing. "
+        "Bring it back from a copy, and let `trialkit verify` look at it. Never open and save it in an editor.",
+        {"file": file, "why": why[0]},
+        da=f"{file or 'Filen'} er ikke, som trialkit skrev den: {why[1]}. Den er skåret over eller rettet i, så dens "
+        "fingeraftryk beviser intet. Hent den fra en kopi, og lad `trialkit verify` se på den. Åbn og gem den aldrig i et "
+        "redigeringsprogram.",
     )
+
+
+def _fault(error: Exception, body: bytes) -> tuple[str, str]:
+    """What keeps bytes from being read, in English and Danish."""
+    if not body.strip():
+        return "it is empty", "den er tom"
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start + 1} is not text in UTF-8", f"byte {error.start + 1} er ikke tekst i UTF-8"
+    if isinstance(error, json.JSONDecodeError):
+        place = f"{error.lineno}:{error.colno}"
+        return f"it cannot be read from line and column {place}", f"den kan ikke læses fra linje og kolonne {place}"
+    if isinstance(error, RecursionError):
+        return "it is nested too deep", "den har for mange niveauer"
+    return "it holds something trialkit never writes", "den rummer noget, trialkit aldrig skriver"
 
 
 def _refuse(text: str) -> NoReturn:
@@ -163,7 +184,7 @@ def decimal_units(text: str) -> int:
         ``text`` is not a decimal string of the specification.
     """
     if not DECIMAL.fullmatch(text):
-        raise _outside(f"the decimal {text!r}")
+        raise _outside(f"the decimal {text!r}", f"decimaltallet {text!r}")
     whole, _, fraction = text.lstrip("-").partition(".")
     size = int(whole) * 10**9 + int((fraction + "0" * 9)[:9])
     return -size if text.startswith("-") else size

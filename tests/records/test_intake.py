@@ -161,7 +161,7 @@ def test_every_fault_is_told_at_once_with_its_row_and_column(tmp_path):
     [
         ("feb-12", "2012-02"), ("februar 2012", "2012-02"), ("Feb. 2012", "2012-02"), ("01-02-2012", "2012-02"),
         ("1.2.2012", "2012-02"), ("2012-02-01", "2012-02"), ("02/2012", "2012-02"), ("2012-2", "2012-02"),
-        ("2012M02", "2012-02"), ("okt 2012", "2012-10"), ("maj-12", "2012-05"), ("2012-13", ""), ("40940", ""),
+        ("2012M02", "2012-02"), ("okt 2012", "2012-10"), ("maj-12", "2012-05"), ("2012-13", ""), ("40940", "2012-02"),
     ],
 )  # fmt: skip
 def test_a_month_in_another_form_is_refused_with_what_it_should_be(tmp_path, text, meant):
@@ -347,3 +347,54 @@ def test_where_people_come_one_by_one_nothing_is_counted_by_unit(tmp_path):
     protocol, _ = rollout()
     with pytest.raises(RecordError, match="E_UNITS"):
         receive(written(tmp_path, [HEADING]), protocol, Units(()))
+
+
+@pytest.mark.parametrize(
+    ("serial", "day"),
+    [("20000", "1954-10-03"), ("40544", "2011-01-01"), ("44620", "2022-02-28"), ("60000", "2064-04-08")],
+)
+def test_a_date_as_a_spreadsheet_keeps_it_is_known_again(tmp_path, serial, day):
+    """Counted from 25569, the number of 1970-01-01 in every spreadsheet."""
+    _, error = faults(tmp_path, [HEADING, ["Valby", serial, "3", "40"]])
+    assert [fault["corrected"] for fault in error.facts["faults"]] == [day[:7]]
+    assert day in error.message
+    rows = [["unit", "birth_date", "event_date"], ["Valby", serial, ""]]
+    found, error = faults(tmp_path, rows)
+    assert found == [("E_DATE", 2, 2)]
+    assert [fault["corrected"] for fault in error.facts["faults"]] == [day]
+
+
+@pytest.mark.parametrize("number", ["19999", "60001", "4054", "405440"])
+def test_other_numbers_are_no_dates(tmp_path, number):
+    _, error = faults(tmp_path, [HEADING, ["Valby", number, "3", "40"]])
+    assert "1899" not in error.message
+
+
+@pytest.mark.parametrize("mark", ["<5", "< 5", "≤4", "1-4", "NA", "na", "n/a", "N.A.", "..", ":", "-", "–", "*", "x"])
+def test_a_hidden_count_is_told_how_to_be_recorded(tmp_path, mark):
+    found, error = faults(tmp_path, [HEADING, ["Valby", "2012-02", mark, "40"]])
+    assert found == [("E_NUMBER", 2, 3)]
+    assert "leave numerator and denominator both blank" in error.message
+    assert "lad både tæller og nævner stå tomme" in error.told("da")
+
+
+def test_what_is_no_mark_of_a_register_is_no_number(tmp_path):
+    for text in ("five", "3 of 4", "5x"):
+        _, error = faults(tmp_path, [HEADING, ["Valby", "2012-02", text, "40"]])
+        assert "hidden or missing" not in error.message
+
+
+def test_a_wrong_encoding_shows_what_the_right_one_would_read(tmp_path):
+    rows = [["enhed", "måned", "tæller", "nævner"], ["Valby", "2012-02", "3", "40"]]
+    for odd in ("", "x"):  # an even and an odd number of bytes: UTF-16 takes the even one without a word
+        found, error = faults(
+            tmp_path, [*rows, [f"Vanløse{odd}", "2012-02", "3", "40"]], encoding="cp1252", as_encoding="utf-16"
+        )
+        assert found == [("E_ENCODING", 1, 2)]
+        assert '"måned"' in error.message
+        assert "--encoding cp1252" in error.told("da")
+    _, error = faults(tmp_path, rows, as_encoding="utf-16")
+    assert "The file is utf-8" in error.message
+    assert said(read(tmp_path, rows, encoding="utf-16-le", as_encoding="utf-16")) == {
+        ("w_valby", "2012-02"): ("3", "40")
+    }

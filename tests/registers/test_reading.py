@@ -16,7 +16,7 @@ from lists import GOOD, as_text, as_xlsx, faults
 
 from trialkit.errors import UnitsError
 from trialkit.registers import read_units, units_csv, write_units
-from trialkit.registers.table import MOST_FAULTS
+from trialkit.registers.table import MOST_FAULTS, TOLD_FAULTS
 from trialkit.units import Unit, Units
 
 WORDS = st.text("abcdefæøåÆØÅé123", min_size=1, max_size=6)
@@ -304,7 +304,8 @@ def test_endless_faults_are_counted_not_kept(file: Path) -> None:
     with pytest.raises(UnitsError) as caught:
         read_units(spoiled(file, *[f"{k} ;A;1" for k in range(MOST_FAULTS + 5)]))
     assert len(caught.value.facts["faults"]) == MOST_FAULTS + 1
-    assert caught.value.message.endswith("... and 5 more.")
+    assert caught.value.message.endswith(f"... and {MOST_FAULTS + 5 - TOLD_FAULTS} more; --json lists them.")
+    assert caught.value.message.count("enheder.csv:") == TOLD_FAULTS + 1
 
 
 def test_a_semicolon_inside_a_cell_does_not_split_it(file: Path) -> None:

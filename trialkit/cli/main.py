@@ -11,7 +11,7 @@ import typer
 
 from trialkit import __version__
 from trialkit.cli.speech import speech
-from trialkit.errors import TrialkitError
+from trialkit.errors import TrialkitError, UsageError
 
 _of = speech.of
 app = typer.Typer(
@@ -456,9 +456,12 @@ def freeze(
 def estimate(
     trial: Folder = HERE,
     snapshot: Annotated[
-        str,
-        typer.Option(help=_of("Which frozen data; else the newest.", "Hvilket dataudtræk; ellers det nyeste.")),
-    ] = "",
+        str | None,
+        typer.Option(
+            help=_of("Which frozen data; else the newest.", "Hvilket dataudtræk; ellers det nyeste."),
+            show_default=False,
+        ),
+    ] = None,
     live: Annotated[
         bool,
         typer.Option(
@@ -489,7 +492,27 @@ def estimate(
 ) -> None:
     from trialkit.cli.estimate import estimate as answer
 
-    answer(trial, snapshot=snapshot, live=live, draw=draw, year=year, spillover=spillover)
+    _check_which(snapshot, live)
+    answer(trial, snapshot=snapshot or "", live=live, draw=draw, year=year, spillover=spillover)
+
+
+def _check_which(snapshot: str | None, live: bool) -> None:
+    """Refuse two kinds of data at once, and a snapshot without a name, which would be another than was meant."""
+    if snapshot is not None and not snapshot.strip():
+        raise UsageError(
+            "--snapshot has no name, so nobody knows which frozen data are meant. Give the beginning of a digest, or leave "
+            "the option out for the newest.",
+            {"snapshot": snapshot},
+            da="--snapshot har intet navn, så ingen ved, hvilket dataudtræk der menes. Skriv begyndelsen af et fingeraftryk, "
+            "eller udelad valget, og få det nyeste.",
+        )
+    if snapshot is not None and live:
+        raise UsageError(
+            "--live is on data that are not frozen, and --snapshot names frozen ones; an answer is of one of them. Leave one "
+            "out.",
+            {"snapshot": snapshot},
+            da="--live er på data, der ikke er frosset, og --snapshot nævner frosne; et svar er på ét af dem. Udelad det ene.",
+        )
 
 
 @app.command(

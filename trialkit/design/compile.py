@@ -53,10 +53,12 @@ def not_drawn(protocol: Protocol) -> DesignError:
     """The refusal of every question about chance where no lot was drawn."""
     return DesignError(
         f"{protocol.protocol} was not drawn by lot, so there is no chance to describe and no lottery to repeat. "
-        "Read it as an observed assignment (trialkit.design.observed).",
+        "`trialkit record` and `trialkit freeze` take the numbers in, and `trialkit estimate` describes them, without --year "
+        "and --spillover; there is nothing to commit or draw.",
         {"protocol": protocol.protocol},
         da=f"{protocol.protocol} er ikke afgjort ved lodtrækning, så der er intet tilfælde at beskrive og ingen "
-        "lodtrækning at gentage. Læs det som en observeret fordeling.",
+        "lodtrækning at gentage. `trialkit record` og `trialkit freeze` indlæser og låser tallene, og `trialkit estimate` "
+        "beskriver dem, uden --year og --spillover; der er intet at låse eller trække lod om.",
         code="E_NOT_DRAWN",
     )
 

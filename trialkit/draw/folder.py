@@ -93,7 +93,7 @@ class DrawFolder:
         live, data = self.story().live, self._read("protocol.json")
         if not live or not data:
             raise not_committed(self.draw_id)
-        found: dict[str, Any] = parse(data)
+        found: dict[str, Any] = parse(data, file=str(self.path / "protocol.json"))
         if digest(found) != live:
             raise another_protocol(self.path / "protocol.json", digest(found), live)
         if found["draw_id"] != self.draw_id:

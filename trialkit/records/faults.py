@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
@@ -19,6 +20,9 @@ _WORDS: Final = {
     **dict.fromkeys([*YES, "1", "true", "sand"], True),
     **dict.fromkeys([*NO, "0", "false", "falsk"], False),
 }
+_HIDDEN: Final = re.compile(  # "<5", "1-4", "..", ":", "-", "*", "x", "NA", "n/a": as registers and statistics write it
+    r"[<≤]\s*[0-9]+|[0-9]+\s*[-–]\s*[0-9]+|[.…:*–—-]{1,3}|x|na|n\.?/?a\.?|nan|null|i/t", re.IGNORECASE
+)
 PREGNANCY: Final = 300  # days; an earlier event belongs to another child
 _FORMS: Final = {1: "2012-02", 3: "2012q1", 12: "2012"}
 
@@ -61,6 +65,9 @@ class Noted:
             text = periods.containing(date.fromisoformat(text), months)
         if found := periods.period(text, months):
             return found
+        if day := periods.serial_day(text):
+            self._add_serial("E_PERIOD", place, day, periods.containing(day, months))
+            return ""
         form = _FORMS[months]
         self._add(
             "E_PERIOD",
@@ -83,6 +90,9 @@ class Noted:
                 return date.fromisoformat(text)
             except ValueError:
                 pass
+        if stored := periods.serial_day(text):
+            self._add_serial("E_DATE", place, stored, stored.isoformat())
+            return None
         self._add(
             "E_DATE",
             place,
@@ -93,6 +103,18 @@ class Noted:
             meant_day(text),
         )
         return None
+
+    def _add_serial(self, code: str, place: int, day: date, corrected: str) -> None:
+        """A date as a spreadsheet keeps it, which the file shows bare."""
+        self._add(
+            code,
+            place,
+            f"This is the number by which a spreadsheet keeps {day}: days since 1899-12-30. Nobody can see that it is a date. "
+            "Format the column as text, and write it out.",
+            f"Det er det tal, et regneark gemmer {day} som: dage siden 1899-12-30. Ingen kan se, at det er en dato. Formatér "
+            "kolonnen som tekst, og skriv den helt ud.",
+            corrected,
+        )
 
     def yes_no(self, place: int) -> bool | None:
         """Yes or no, 1 or 0; None if it is neither."""
@@ -150,11 +172,27 @@ class Noted:
     def _number(self, place: int, text: str) -> str | None:
         if text.isascii() and text.isdecimal() and len(text) <= 15 and (text == "0" or text[0] != "0"):
             return text
+        if _HIDDEN.fullmatch(text):
+            self._add_hidden(place, text)
+            return None
         try:
             return number(text)
         except UnitsError as error:
             self.error(place, error)
             return None
+
+    def _add_hidden(self, place: int, text: str) -> None:
+        """A mark that a register puts where it hides a small count, or has none."""
+        self._add(
+            "E_NUMBER",
+            place,
+            f"{masked(text)!r} says that the count is hidden or missing. Ask the register for the number itself: pages hide "
+            "small counts anyway. If it cannot be had, leave numerator and denominator both blank: not reported. Never write "
+            "0 for it.",
+            f"{masked(text)!r} siger, at antallet er skjult eller mangler. Bed registeret om selve tallet: siderne skjuler "
+            "alligevel små antal. Kan det ikke fås, så lad både tæller og nævner stå tomme: ikke indberettet. Skriv aldrig 0 "
+            "i stedet.",
+        )
 
     def _sensible(self, top: int, bottom: int, over: str, under: str, outcome: Outcome) -> tuple[str, str] | None:
         upper, lower = Decimal(over), Decimal(under)

@@ -14,6 +14,10 @@ _QUARTER: Final = re.compile(r"([0-9]{4})-?q([1-4])", re.ASCII | re.IGNORECASE)
 _YEAR: Final = re.compile(r"[0-9]{4}", re.ASCII)
 _YEAR_FIRST: Final = re.compile(r"([0-9]{4})[-./ m]*([0-9]{1,2})", re.ASCII | re.IGNORECASE)
 _MONTH_FIRST: Final = re.compile(r"([0-9]{1,2})[-./ ]+([0-9]{4})", re.ASCII)
+_SERIAL: Final = re.compile(r"[2-5][0-9]{4}|60000", re.ASCII)
+_BEFORE_SERIALS: Final = date(
+    1899, 12, 30
+)  # day 0 of spreadsheets, which hold 1900 for a leap year (ECMA-376, 18.17.4)
 _NAMED: Final = re.compile(r"([^\W\d]{3,9})\.?[-./ ]*([0-9]{4}|[0-9]{2})")
 
 
@@ -40,10 +44,12 @@ def containing(day: date, months: int) -> str:
 def meant(text: str, months: int) -> str:
     """The period a person or a spreadsheet meant by another form, e.g. ``feb-12``; empty if none is plain.
 
-    >>> meant("feb-12", 1), meant("1. februar 2012", 1), meant("02/2012", 1), meant("2012 Q1", 3)
-    ('2012-02', '2012-02', '2012-02', '2012q1')
+    >>> meant("feb-12", 1), meant("1. februar 2012", 1), meant("02/2012", 1), meant("2012 Q1", 3), meant("40544", 1)
+    ('2012-02', '2012-02', '2012-02', '2012q1', '2011-01')
     """
     bare = text.strip()
+    if stored := serial_day(bare):
+        return containing(stored, months)
     if months == 3:
         found = re.fullmatch(r"([0-9]{4})[^0-9]*(?:q|k|kv|kvt|kvartal)[^0-9]*([1-4])", bare, re.ASCII | re.IGNORECASE)
         return f"{found[1]}q{found[2]}" if found else ""
@@ -55,6 +61,12 @@ def meant(text: str, months: int) -> str:
     if not day and (found := _NAMED.fullmatch(bare)):
         day = meant_day(f"1 {found[1]} {found[2] if len(found[2]) == 4 else f'20{found[2]}'}")
     return containing(date.fromisoformat(day), months) if day else ""
+
+
+def serial_day(text: str) -> date | None:
+    """The day that a spreadsheet keeps as this number, from 1954-10-03 to 2064-04-08; None for any other text."""
+    bare = text.strip()
+    return _BEFORE_SERIALS + timedelta(days=int(bare)) if _SERIAL.fullmatch(bare) else None
 
 
 def first_day(name: str) -> date:

@@ -209,13 +209,25 @@ def changed_snapshot(folder: Path, file: str, why: tuple[str, str]) -> RecordErr
 
 
 def no_snapshot(name: str, known: Sequence[str]) -> RecordError:
-    listed = ", ".join(one[:16] for one in known)
+    """Frozen data that were asked for by a name which is none's, or several snapshots'; without any, nothing is frozen."""
+    listed, facts = ", ".join(one[:16] for one in known), {"snapshot": name, "snapshots": list(known)}
+    if not known:
+        return RecordError(
+            "Nothing is frozen yet, and an answer rests on data that can no longer change. Take the numbers in with "
+            "`trialkit record`, then lock them with `trialkit freeze`; `--live` shows what they say so far.",
+            facts,
+            da="Intet er frosset endnu, og et svar hviler på data, der ikke længere kan ændres. Indlæs tallene med `trialkit "
+            "record`, og lås dem med `trialkit freeze`; `--live` viser, hvad de siger indtil nu.",
+            code="E_SNAPSHOT",
+        )
+    several = sum(one.startswith(name) for one in known) > 1
+    en, da = ("Several snapshots begin", "Flere dataudtræk") if several else ("No snapshot begins", "Intet dataudtræk")
     return RecordError(
-        f"There is no single snapshot {name!r}, so nothing can be read from it. There are: {listed or 'none'}. Make one with "
-        "`trialkit freeze`.",
-        {"snapshot": name, "snapshots": list(known)},
-        da=f"Der er ikke netop ét dataudtræk {name!r}, så intet kan læses fra det. Der er: {listed or 'ingen'}. Lav et med "
-        "`trialkit freeze`.",
+        f"{en} with {name!r}, so nothing can be read from it. There are: {listed}. Give more of the digest, or leave "
+        "it out for the newest.",
+        facts,
+        da=f"{da} begynder med {name!r}, så intet kan læses fra det. Der er: {listed}. Skriv mere af fingeraftrykket, eller "
+        "udelad det, og få det nyeste.",
         code="E_SNAPSHOT",
     )
 

@@ -104,6 +104,12 @@ def decoded(file: str, data: bytes, encoding: str | None) -> str:
         raise _contradiction(file, asked, mark[1])
     if asked and not asked.startswith("utf") and not data.isascii() and _is_utf8(data):
         raise _contradiction(file, asked, "utf-8")
+    if asked == "utf-16" and mark is None and b"\0" not in data:  # in UTF-16 every comma and line end holds one
+        raise (
+            _contradiction(file, asked, "utf-8")
+            if _is_utf8(data)
+            else _undecodable(file, data, _first_far(data), asked)
+        )
     codec = asked or (mark[1] if mark else "utf-8")
     body = data[len(mark[0]) :] if mark and codec == "utf-8" else data
     try:
@@ -134,6 +140,11 @@ def _is_utf8(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _first_far(data: bytes) -> int:
+    """The place of the first byte that is no ASCII."""
+    return next(place for place, byte in enumerate(data) if byte > 0x7F)
 
 
 def _contradiction(file: str, asked: str, found: str) -> Exception:

@@ -12,6 +12,7 @@ MOST_COLUMNS: Final = 16_384  # a sheet's own limit
 MOST_ROWS: Final = 1_000_000  # the draw's own limit (docs/spec/draw.md section 4)
 MOST_BYTES: Final = 512 * 2**20
 MOST_FAULTS: Final = 1000
+TOLD_FAULTS: Final = 12  # in words; machines are told all that are kept
 
 TEXT, NUMBER, DATE = "t", "n", "d"
 
@@ -51,12 +52,24 @@ class Faults:
         self.found.append(Fault(en=en, da=da, code=code, file=self.file, line=line, column=column, corrected=corrected))
 
     def error(self) -> UnitsError:
-        """All of them in one error, by line and column."""
+        """All of them in one error, by line and column; in words the first dozen and how many more there are."""
         listed = sorted(self.found, key=lambda fault: (fault.line, fault.column))
+        told, rest = listed[:TOLD_FAULTS], len(listed) - TOLD_FAULTS + self.more
         if self.more:
-            rest = Fault(en=f"... and {self.more} more.", da=f"... og {self.more} til.", file=self.file)
-            listed.append(rest)
-        return UnitsError.listing(listed, code=self.found[0].code)
+            listed.append(self._rest(self.more))
+        code = self.found[0].code
+        if rest <= 0:
+            return UnitsError.listing(told, code=code)
+        words = UnitsError.listing([*told, self._rest(rest)], code=code)
+        return UnitsError(words.message, UnitsError.listing(listed).facts, da=words.told("da"), code=code)
+
+    def _rest(self, number: int) -> Fault:
+        """The line that stands for those that are not told one by one."""
+        return Fault(
+            en=f"... and {number} more; --json lists them.",
+            da=f"... og {number} til; --json viser dem.",
+            file=self.file,
+        )
 
 
 @dataclass(frozen=True, slots=True)

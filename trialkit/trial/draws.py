@@ -18,7 +18,7 @@ from trialkit.draw.folder import DrawFolder
 from trialkit.draw.official import Draw
 from trialkit.draw.publish import replace
 from trialkit.draw.sources import REHEARSAL_ID, announce
-from trialkit.errors import DesignError, DrawError
+from trialkit.errors import CanonicalError, DesignError, DrawError, TrialkitError
 from trialkit.population import Population, population
 from trialkit.protocol.plan import plan_hash
 
@@ -142,7 +142,7 @@ class Draws(Promise):
             unit["id"]: unit["label"]
             for one in self._official()
             if one.record_bytes
-            for unit in parse(one.record_bytes)["result"].get("allocation", ())
+            for unit in parse(one.record_bytes, file=str(one.path / "record.json"))["result"].get("allocation", ())
         }
         return found or None
 
@@ -156,8 +156,10 @@ class Draws(Promise):
         for one in self._official():
             self._check_bound(one)
             if drawn := one.story().drawn:
-                if not one.record_bytes or digest(parse(one.record_bytes)) != drawn:
-                    raise another_record(one, drawn)
+                if not one.record_bytes:
+                    raise missing_record(one, drawn)
+                if not is_entered(one, drawn):
+                    raise changed_record(one, drawn)
                 found.append((one.draw_id, drawn))
         return found
 
@@ -239,12 +241,34 @@ class Draws(Promise):
         )
 
 
-def another_record(folder: DrawFolder, drawn: str) -> DrawError:
+def is_entered(folder: DrawFolder, drawn: str) -> bool:
+    """Whether ``record.json`` is the record that the ledger enters; a file that cannot be read is not."""
+    try:
+        return digest(parse(folder.record_bytes)) == drawn
+    except CanonicalError:
+        return False
+
+
+def missing_record(folder: DrawFolder, drawn: str) -> DrawError:
+    file = folder.path / "record.json"
     return DrawError(
-        f"The record of {folder.draw_id} is not the one the ledger names ({drawn}), so nobody knows which draw the data "
-        "belong to. Bring back record.json; `trialkit verify` says what is wrong.",
-        {"draw_id": folder.draw_id, "drawn": drawn},
-        da=f"Resultatfilen for {folder.draw_id} er ikke den, logbogen nævner ({drawn}), så ingen ved, hvilken lodtrækning "
-        "data hører til. Find record.json frem igen; `trialkit verify` siger, hvad der er galt.",
+        f"{file} is missing. The ledger says that the draw was made ({drawn}), and without the record nobody can see whose "
+        "turn came when. Bring it back from a copy, such as the published one, and run `trialkit verify`.",
+        {"file": str(file), "draw_id": folder.draw_id, "drawn": drawn},
+        da=f"{file} mangler. Ifølge logbogen er der trukket lod ({drawn}), og uden resultatfilen kan ingen se, hvem der kom "
+        "til hvornår. Hent den fra en kopi, fx den offentliggjorte, og kør `trialkit verify`.",
         code="E_RECORD_HASH",
+    )
+
+
+def changed_record(folder: DrawFolder, drawn: str, error: TrialkitError | None = None) -> DrawError:
+    """A record that was changed since the draw; by the name of what the check found first, where there is one."""
+    file = folder.path / "record.json"
+    return DrawError(
+        f"{file} was changed since the draw: it is not the record that the ledger entered ({drawn}), so nobody knows which "
+        "draw the data belong to. Bring it back from a copy, such as the published one, and run `trialkit verify`.",
+        {**(error.facts if error else {}), "file": str(file), "draw_id": folder.draw_id, "drawn": drawn},
+        da=f"{file} er ændret siden lodtrækningen: den er ikke den resultatfil, logbogen har indført ({drawn}), så ingen ved, "
+        "hvilken lodtrækning data hører til. Hent den fra en kopi, fx den offentliggjorte, og kør `trialkit verify`.",
+        code=error.code if error else "E_RECORD_HASH",
     )

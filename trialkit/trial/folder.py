@@ -13,7 +13,7 @@ from trialkit.draw.folder import DrawFolder
 from trialkit.draw.official import Draw
 from trialkit.draw.sources import REHEARSAL_ID
 from trialkit.draw.verify import Verdict
-from trialkit.errors import DrawError
+from trialkit.errors import DrawError, TrialkitError
 from trialkit.population import population
 from trialkit.protocol.plan import plan_hash
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # the records' database is loaded when it is asked for, not b
     from trialkit.report.exposure import Exposures
     from trialkit.report.findings import Findings
 
-from trialkit.trial.draws import another_record
+from trialkit.trial.draws import changed_record, is_entered, missing_record
 from trialkit.trial.seen import Seen
 
 
@@ -266,7 +266,7 @@ def _checked_draw(folder: DrawFolder) -> tuple[Verdict, Draw]:
     if not folder.record_bytes:
         folder.protocol  # noqa: B018 - refused by its own name where nothing is committed
         if entered := folder.story().drawn:
-            raise another_record(folder, entered)
+            raise missing_record(folder, entered)
         raise DrawError(
             f"{folder.draw_id} has not been drawn, so there is nothing to compare yet. Run `trialkit draw` first.",
             {"draw_id": folder.draw_id},
@@ -275,9 +275,20 @@ def _checked_draw(folder: DrawFolder) -> tuple[Verdict, Draw]:
         )
     verdict = folder.verify()
     if verdict.error is not None:
+        entered = _entered(folder)
+        if entered and not is_entered(folder, entered):
+            raise changed_record(folder, entered, verdict.error)
         raise verdict.error
     assert verdict.draw is not None
     return verdict, verdict.draw
+
+
+def _entered(folder: DrawFolder) -> str:
+    """The record that the ledger enters; empty where the ledger itself is damaged."""
+    try:
+        return folder.story().drawn or ""
+    except TrialkitError:
+        return ""
 
 
 def _check_of(frozen: Snapshot, hashes: tuple[str, str]) -> None:

@@ -91,7 +91,7 @@ class Promise:
                 da=f"{self.folder} rummer ingen plan.json, så intet er lovet endnu. Kør `trialkit commit`.",
                 code="E_NOT_COMMITTED",
             )
-        found: dict[str, Any] = parse(path.read_bytes())
+        found: dict[str, Any] = parse(path.read_bytes(), file=str(path))
         return found
 
     @cached_property
