@@ -152,3 +152,12 @@ def test_one_wrong_column_is_told_in_a_dozen_lines_and_whole_to_machines(press, 
     assert len(facts["faults"]) == 218
     assert {fault["code"] for fault in facts["faults"]} == {"E_NUMBER"}
     assert jcs(facts["faults"][-1]["line"]) == b"219"
+
+
+@pytest.mark.parametrize("words", [(), ("--spillover",)])
+@pytest.mark.parametrize("live", [(), ("--live",)])
+def test_made_up_data_are_named_first_whichever_way_they_are_asked_for(press, trial, words, live):
+    for lang, mark, early in (("en", "SYNTHETIC DATA", "PRELIMINARY"), ("da", "SYNTETISKE DATA", "FORELØBIG")):
+        lines = press("estimate", trial, *words, *live, "--lang", lang).splitlines()
+        assert lines[0] == mark
+        assert any(line.startswith(early) for line in lines) == bool(live)

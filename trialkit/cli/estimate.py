@@ -92,7 +92,7 @@ def describe(opened: Trial, *, snapshot: str, live: bool) -> None:
         },
     )  # fmt: skip
     lines = [
-        *([speech.of("SYNTHETIC DATA", "SYNTETISKE DATA"), ""] if found.synthetic else []),
+        *_synthetic(found.synthetic),
         *([said.words["live"], ""] if found.preliminary else []),
         said.level(), said.interval(), said.not_drawn(), *said.interruptions(), "",
         *(f"{row.name}, {row.method}: {row.difference} ({row.interval})" for row in SaidBeside(found, speech.lang).rows()),
@@ -111,7 +111,7 @@ def describe_year(opened: Trial, year: int, *, snapshot: str, live: bool, draw: 
     pages = _write(folder, {**_in_two(folder, "year", in_two), "year.json": found.document()})
     said = SaidEarly(found, speech.lang)
     lines = [
-        *([speech.of("SYNTHETIC DATA", "SYNTETISKE DATA"), ""] if found.synthetic else []),
+        *_synthetic(found.synthetic),
         said.intro(),
         *(line for one in found.outcomes for line in ("", one.label.told(speech.lang), *said.levels(one))),
         "",
@@ -126,7 +126,8 @@ def show_exposure(opened: Trial, *, snapshot: str, live: bool, draw: str) -> Non
     folder = opened.folder / "reports" / f"{_folder_name(found)}-spillover"
     in_two = {lang: exposure_page(found, lang).encode() for lang in _OTHER}
     pages = _write(folder, {**_in_two(folder, "spillover", in_two), "spillover.json": found.document()})
-    lines = [*told(found, speech.lang), "", *(f"  {page}" for page in pages)]
+    marks = [*_synthetic(found.synthetic), *([] if found.snapshot else [_not_frozen(), ""])]
+    lines = [*marks, *told(found, speech.lang), "", *(f"  {page}" for page in pages)]
     speech.show("\n".join(lines), {**parse(found.document()), "files": [str(page) for page in pages]})
 
 
@@ -161,16 +162,14 @@ def _csv(found: Findings) -> bytes:
 
 def _told(found: Findings, pages: list[Path]) -> list[str]:
     said = Said(found, speech.lang)
-    marks = [said.words["preliminary"]] if found.preliminary else []
-    if found.synthetic:
-        marks.append(speech.of("SYNTHETIC DATA", "SYNTETISKE DATA"))
     digests = [
         (speech.of("Plan", "Plan"), found.plan_hash),
         (speech.of("Draw record", "Lodtrækningens resultatfil"), found.record_hash),
         (speech.of("Snapshot", "Dataudtræk"), found.snapshot or speech.of("none: not frozen", "intet: ikke frosset")),
     ]
     return [
-        *([" · ".join(marks), *said.preliminary(), ""] if marks else []),
+        *_synthetic(found.synthetic),
+        *([said.words["preliminary"], *said.preliminary(), ""] if found.preliminary else []),
         said.level(),
         f"{said.difference()} {said.interval()}",
         said.chance(),
@@ -181,6 +180,18 @@ def _told(found: Findings, pages: list[Path]) -> list[str]:
         *(f"{name}: {value}" for name, value in [*said.facts()[:4], *digests]),
         *(f"  {page}" for page in pages),
     ]
+
+
+def _synthetic(synthetic: bool) -> list[str]:
+    """The line that begins every answer on made-up data, frozen or not."""
+    return [speech.of("SYNTHETIC DATA", "SYNTETISKE DATA"), ""] if synthetic else []
+
+
+def _not_frozen() -> str:
+    return speech.of(
+        "PRELIMINARY: the data are not frozen and may still change.",
+        "FORELØBIG: data er ikke frosset og kan stadig ændre sig.",
+    )
 
 
 def _beside(found: Findings) -> list[str]:
