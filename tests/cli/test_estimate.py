@@ -76,9 +76,9 @@ def test_the_answer_in_words_and_its_files(press, trial):
     assert name in said
     folder = trial / "reports" / name[:12]
     assert sorted(path.name for path in folder.iterdir()) == [
-        "effect.en.html", "effect.html", "estimate.json", "synthetic_curve.csv",
+        "effect.da.html", "effect.en.html", "estimate.json", "synthetic_curve.csv",
     ]  # fmt: skip
-    assert '<html lang="da">' in (folder / "effect.html").read_text(encoding="utf-8")
+    assert '<html lang="da">' in (folder / "effect.da.html").read_text(encoding="utf-8")
     data = (folder / "estimate.json").read_bytes()
     document = parse(data)
     assert jcs(document) == data
@@ -113,7 +113,7 @@ def test_a_plan_that_answers_by_a_model_is_answered_by_it_and_checked_through_th
     assert document["registered"] == method
     assert float(document["check"]["p_value"]) == pytest.approx(check.estimate.p_value, abs=1e-9)
     assert document["snapshot"] == found.snapshot
-    page = (trial.folder / "reports" / found.snapshot[:12] / "effect.html").read_text(encoding="utf-8")
+    page = (trial.folder / "reports" / found.snapshot[:12] / "effect.da.html").read_text(encoding="utf-8")
     assert "Hvad kunne loddet have vist?" not in page
 
 
@@ -122,7 +122,7 @@ def test_for_machines(press, trial, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["kind"] == "estimate"
     assert float(found["conf_low"]) < float(found["estimate"]) < float(found["conf_high"])
-    assert Path(found["files"][0]).name == "effect.html"
+    assert Path(found["files"][0]).name == "effect.en.html"
 
 
 def test_again_changes_nothing_in_either_language_and_a_touched_report_is_never_written_over(press, trial):
@@ -134,9 +134,24 @@ def test_again_changes_nothing_in_either_language_and_a_touched_report_is_never_
     assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()} == before
     page = folder / "estimate.json"
     page.write_bytes(page.read_bytes().replace(b'"units":7', b'"units":8'))
-    (folder / "effect.html").unlink()
+    (folder / "effect.da.html").unlink()
     assert "E_EXISTS" in press("estimate", trial, status=1)
-    assert not (folder / "effect.html").exists()  # nothing is written beside a report that says something else
+    assert not (folder / "effect.da.html").exists()  # nothing is written beside a report that says something else
+
+
+def test_the_pages_have_the_same_names_and_bytes_in_whichever_language_they_were_asked_for_first(
+    press, trial, tmp_path
+):
+    folders = []
+    for lang in ("da", "en"):
+        mine = Path(shutil.copytree(trial, tmp_path / lang, ignore=shutil.ignore_patterns("reports")))
+        said = press("estimate", mine, "--lang", lang)
+        listed = [line.strip() for line in said.splitlines() if line.strip().endswith(".html")]
+        other = {"da": "en", "en": "da"}[lang]
+        assert [Path(line).name for line in listed] == [f"effect.{lang}.html", f"effect.{other}.html"]
+        folders.append(next((mine / "reports").iterdir()))
+    first, second = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders)
+    assert first == second
 
 
 def test_live_data_only_when_asked_for_and_stamped_everywhere(press, made, tmp_path):
@@ -241,7 +256,7 @@ def test_what_was_not_drawn_is_described_and_nothing_else(press, tmp_path):
     assert "52.8% (689 of 1,305)" in said["en"]
     folder = trial / "reports" / snapshot_of(trial).name[:12]
     assert sorted(path.name for path in folder.iterdir()) == [
-        "description.en.html", "description.html", "estimate.json", "plan.json", "synthetic_curve.csv",
+        "description.da.html", "description.en.html", "estimate.json", "plan.json", "synthetic_curve.csv",
     ]  # fmt: skip
     assert hashlib.sha256((folder / "plan.json").read_bytes()).hexdigest() in said["en"]
     document = json.loads((folder / "estimate.json").read_bytes())

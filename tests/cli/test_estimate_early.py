@@ -78,7 +78,7 @@ def test_a_year_describes_without_a_test(press, tmp_path, lang):
     later = drawn(tmp_path / "later", FINAL, EARLY, (r"start: 2012-02-01", "start: 2012-01-01"))
     trial = frozen(recorded(later))
     said = press("estimate", trial.folder, "--year", "1", "--lang", lang)
-    page = text_of(report(trial, "-year-1") / "year.html")
+    page = text_of(report(trial, "-year-1") / f"year.{lang}.html")
     told = {
         "da": ("Efter år 1", "31. december 2012", "30. juni 2014"),
         "en": ("After year 1", "31 December 2012", "30 June 2014"),
@@ -136,7 +136,7 @@ def test_neighbours_nobody_asked_for_are_stamped_and_stand_apart(press, plain):
     said = press("estimate", plain.folder, "--spillover", "--lang", "en")
     assert "The plan does not ask this" in said
     assert {path: path.read_bytes() for path in known} == known  # the registered answer is as it was
-    page = text_of(report(plain, "-spillover") / "spillover.html")
+    page = text_of(report(plain, "-spillover") / "spillover.en.html")
     assert "EXPLORATORY" in page
     assert "The plan does not ask this" in page
     document = parse((report(plain, "-spillover") / "spillover.json").read_bytes())
@@ -156,7 +156,7 @@ def test_registered_neighbours_are_the_answers_own(press, tmp_path):
     answer = trial.estimate()
     (registered,) = [line for line in answer.beside.lines if line.method == "spillover_check"]
     assert float(document["test"]["p_value"]) == pytest.approx(registered.estimate.p_value, abs=1e-9)
-    page = text_of(report(trial, "-spillover") / "spillover.html")
+    page = text_of(report(trial, "-spillover") / "spillover.en.html")
     assert "EXPLORATORY" not in page
     for unit in trial.plan["units"]:
         assert unit["name"] in page

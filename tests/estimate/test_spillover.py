@@ -50,7 +50,7 @@ def everything(drawn):
 
 def panel(y, units=EIGHT, periods=("",), n=1.0):
     y = np.asarray(y, float).reshape(len(units), -1)
-    return Panel(units=tuple(units), periods=periods, numerator=y * n, denominator=np.full(y.shape, n), unit="share")
+    return Panel(units=tuple(units), periods=periods, numerator=y * n, denominator=np.full(y.shape, n), unit="points")
 
 
 @given(
@@ -292,6 +292,26 @@ def test_spillover_is_found_where_there_is_much_of_it_and_drawn_samples_agree():
     sampled = no_spillover(exposure, panel(y, names), most=100, draws=4999, rng=np.random.default_rng(5))
     assert not sampled.exact
     assert sampled.estimate.p_value == pytest.approx(exact.estimate.p_value, abs=4 * sampled.estimate.mc_error + 2e-4)
+
+
+def test_a_draw_or_outcomes_that_cannot_tell_are_said_to_be_silent_and_a_true_zero_is_not():
+    couples = [(f"u{k}", f"u{k + 1}") for k in range(0, 8, 2)]  # focal: u0, u2, u4, u6
+    design = complete(Units.of(EIGHT, couples), {"new": 4, "usual": 4})
+
+    def found(codes, y):
+        exposure = Exposure.of_arms(Drawn.of(design, np.array(codes, np.int64)), "new", neighbours=couples)
+        return no_spillover(exposure, panel(y))
+
+    rng = np.random.default_rng(3)
+    alike = found([1, 0] * 4, rng.normal(size=8))  # all focal units wait, each beside one that has begun
+    assert (alike.silent, np.isnan(alike.estimate.estimate)) == (True, True)
+    mixed = [1, 0, 1, 0, 1, 1, 0, 0]  # u0, u2 wait beside one begun, u4 beside one that waits
+    assert found(mixed, np.full(8, 0.1)).silent  # whose deviations from their mean are rounding
+    assert not found(mixed, rng.normal(size=8)).silent
+    zero = found(mixed, [1.0, 0, 3, 0, 2, 0, 9, 0])
+    assert not zero.silent
+    assert zero.estimate.estimate == pytest.approx(0.0, abs=1e-12)
+    assert zero.estimate.p_value == 1
 
 
 def test_draws_that_hold_the_focal_units_meet_the_balance_rule_too():

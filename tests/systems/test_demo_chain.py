@@ -129,7 +129,7 @@ def test_the_page_shows_what_brute_force_finds(trial, files):
     document = json.loads(files["estimate.json"].read_bytes())
     for name, value in (("estimate", "estimate"), ("conf_low", "low"), ("conf_high", "high"), ("p_value", "p")):
         assert float(document[name]) == pytest.approx(by_hand[value], abs=1e-9)
-    page = files["effect.en.html" if "effect.en.html" in files else "effect.html"].read_text(encoding="utf-8")
+    page = files["effect.en.html"].read_text(encoding="utf-8")
     for number in (by_hand["estimate"], by_hand["low"], by_hand["high"]):
         assert f"{abs(100 * number):.1f} {'more' if number > 0 else 'fewer'} of 100" in page
     assert f"{round(142 * by_hand['p'])} of the 142 possible draws" in page
@@ -143,7 +143,7 @@ def test_the_planted_effect_lies_inside_the_interval_of_this_draw(trial):
 
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="sha256sum is not installed: hashlib alone checks below")
 def test_the_digests_on_the_page_verify_with_sha256sum(trial, files):
-    found, page = trial.estimate(), files["effect.html"].read_text(encoding="utf-8")
+    found, page = trial.estimate(), files["effect.da.html"].read_text(encoding="utf-8")
     paths = {
         "plan.json": found.plan_hash,
         f"draws/{found.record['protocol']['draw_id']}/record.json": found.record_hash,

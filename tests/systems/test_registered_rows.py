@@ -51,8 +51,7 @@ def early_detection(tmp_path_factory):
 
 
 def page(files, lang):
-    other = f"effect.{lang}.html"
-    path = files.get(other, files["effect.html"])
+    path = files[f"effect.{lang}.html"]
     html = re.sub(r"<style>.*?</style>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 

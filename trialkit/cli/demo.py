@@ -90,7 +90,7 @@ def _answered(trial: Trial, drawn: Draw) -> Path:
     estimate(trial.folder, snapshot="", live=False, draw="")
     found = trial.estimate()
     _tell_planted(found.answer.estimate)
-    return trial.folder / "reports" / found.snapshot[:12] / "effect.html"
+    return trial.folder / "reports" / found.snapshot[:12] / f"effect.{speech.lang}.html"
 
 
 def _tell_planted(estimate: Estimate) -> None:
@@ -162,7 +162,7 @@ def _step(en: str, da: str) -> None:
 def _where(folder: DrawFolder, page: Path, lang: Lang) -> str:
     """Where to look."""
     certificate = folder.path / ("certificate.html" if speech.lang == lang else f"certificate.{lang}.html")
-    found = page if speech.lang == lang else page.with_name(f"effect.{lang}.html")
+    found = page.with_name(f"effect.{lang}.html")
     en, da = (
         ("Look here", "the certificate, to print", "the record, for anyone to redo", "every step, chained"),
         ("Se her", "attesten, til udskrift", "resultatfilen, som enhver kan gøre efter", "logbogen: hvert trin, kædet"),

@@ -12,7 +12,7 @@ from trialkit.design.compile import not_drawn
 from trialkit.draw.publish import write_new
 from trialkit.errors import DrawError, Lang
 from trialkit.report.answer import Said
-from trialkit.report.beside import SaidBeside
+from trialkit.report.beside import NONE, SaidBeside
 from trialkit.report.described import Described, SaidOfCounts, description
 from trialkit.report.early import Early, SaidEarly, early
 from trialkit.report.effect import effect
@@ -54,7 +54,7 @@ def publish(reports: Path, found: Findings) -> list[Path]:
         ``E_EXISTS``: a report of other content lies there; nothing was written.
     """
     folder = reports / _folder_name(found)
-    return _write(folder, {**_pages(folder, found), "estimate.json": found.document(), _csv_name(found): _csv(found)})
+    return _write(folder, {**_pages(found), "estimate.json": found.document(), _csv_name(found): _csv(found)})
 
 
 def _folder_name(found: Findings | Described | Early | Exposures) -> str:
@@ -87,7 +87,7 @@ def describe(opened: Trial, *, snapshot: str, live: bool) -> None:
     pages = _write(
         folder,
         {
-            **_in_two(folder, "description", in_two), "estimate.json": found.document(), "plan.json": jcs(found.plan),
+            **_in_two("description", in_two), "estimate.json": found.document(), "plan.json": jcs(found.plan),
             _csv_name(found): ("\ufeff" + text).encode(),
         },
     )  # fmt: skip
@@ -95,7 +95,10 @@ def describe(opened: Trial, *, snapshot: str, live: bool) -> None:
         *_synthetic(found.synthetic),
         *([said.words["live"], ""] if found.preliminary else []),
         said.level(), said.interval(), said.not_drawn(), *said.interruptions(), "",
-        *(f"{row.name}, {row.method}: {row.difference} ({row.interval})" for row in SaidBeside(found, speech.lang).rows()),
+        *(
+            f"{row.name}, {row.method}: {row.difference}{_bracketed(row.interval)}"
+            for row in SaidBeside(found, speech.lang).rows()
+        ),
         f"{speech.of('Plan', 'Plan')}: {found.plan_hash}",
         f"{speech.of('Snapshot', 'Dataudtræk')}: {found.snapshot or speech.of('none: not frozen', 'intet: ikke frosset')}",
         *(f"  {page}" for page in pages),
@@ -108,7 +111,7 @@ def describe_year(opened: Trial, year: int, *, snapshot: str, live: bool, draw: 
     found = opened.early(year, snapshot=snapshot, live=live, draw=draw)
     folder = opened.folder / "reports" / f"{_folder_name(found)}-year-{year}"
     in_two = {lang: early(found, lang).encode() for lang in _OTHER}
-    pages = _write(folder, {**_in_two(folder, "year", in_two), "year.json": found.document()})
+    pages = _write(folder, {**_in_two("year", in_two), "year.json": found.document()})
     said = SaidEarly(found, speech.lang)
     lines = [
         *_synthetic(found.synthetic),
@@ -125,22 +128,19 @@ def show_exposure(opened: Trial, *, snapshot: str, live: bool, draw: str) -> Non
     found = opened.spillover(snapshot=snapshot, live=live, draw=draw)
     folder = opened.folder / "reports" / f"{_folder_name(found)}-spillover"
     in_two = {lang: exposure_page(found, lang).encode() for lang in _OTHER}
-    pages = _write(folder, {**_in_two(folder, "spillover", in_two), "spillover.json": found.document()})
+    pages = _write(folder, {**_in_two("spillover", in_two), "spillover.json": found.document()})
     marks = [*_synthetic(found.synthetic), *([] if found.snapshot else [_not_frozen(), ""])]
     lines = [*marks, *told(found, speech.lang), "", *(f"  {page}" for page in pages)]
     speech.show("\n".join(lines), {**parse(found.document()), "files": [str(page) for page in pages]})
 
 
-def _pages(folder: Path, found: Findings) -> dict[str, bytes]:
-    return _in_two(folder, "effect", {lang: effect(found, lang).encode() for lang in _OTHER})
+def _pages(found: Findings) -> dict[str, bytes]:
+    return _in_two("effect", {lang: effect(found, lang).encode() for lang in _OTHER})
 
 
-def _in_two(folder: Path, stem: str, text: Mapping[Lang, bytes]) -> dict[str, bytes]:
-    """``STEM.html`` in the language of this run, or in the one it was first written in; the other beside it."""
-    first, other = speech.lang, _OTHER[speech.lang]
-    if (folder / f"{stem}.html").is_file() and (folder / f"{stem}.html").read_bytes() == text[other]:
-        first, other = other, first
-    return {f"{stem}.html": text[first], f"{stem}.{other}.html": text[other]}
+def _in_two(stem: str, text: Mapping[Lang, bytes]) -> dict[str, bytes]:
+    """``STEM.da.html`` and ``STEM.en.html``, whoever asks first; the one in the language of this run leads the list."""
+    return {f"{stem}.{lang}.html": text[lang] for lang in (speech.lang, _OTHER[speech.lang])}
 
 
 def _csv_name(found: Findings | Described) -> str:
@@ -199,11 +199,17 @@ def _beside(found: Findings) -> list[str]:
     beside = SaidBeside(found, speech.lang)
     adjusted = beside.words["adjusted"]
     lines = [
-        f"{row.name}, {row.method}: {row.difference} ({row.interval}), p: {row.p_value}, {adjusted}: {row.adjusted}"
+        f"{row.name}, {row.method}: {row.difference}{_bracketed(row.interval)}, p: {row.p_value}"
+        + (f", {adjusted}: {row.adjusted}" if row.adjusted != NONE else "")
         for row in beside.rows()
     ]
     lines += [f"{name}: {reason}" for name, reason in beside.unanswered()]
     return [beside.words["heading"] + ":", *(f"  {line}" for line in lines), ""] if lines else []
+
+
+def _bracketed(interval: str) -> str:
+    """An interval behind its estimate; nothing where there is none."""
+    return "" if interval == NONE else f" ({interval})"
 
 
 def _other_content(path: Path) -> DrawError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
+from math import isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,7 @@ from trialkit.estimate.drawn import ENUMERATED, ReferenceSet, size
 from trialkit.estimate.exposure import Exposed, Exposure, exposed
 from trialkit.estimate.question import DRAWS, Question
 from trialkit.estimate.result import Estimate
-from trialkit.estimate.spillover import exposure_effect, no_spillover
+from trialkit.estimate.spillover import NoSpillover, exposure_effect, no_spillover
 from trialkit.estimate.within_months import Calendar
 from trialkit.panel import Panel
 
@@ -59,7 +60,7 @@ class Spillover:
     effect : waiting beside a started unit less waiting alone; None where no unit could have been both
     focal : units whose outcomes the test compared
     pairs : the pairs of neighbours that were used, pilots among them
-    reason : why there is no test
+    reason : why there is no test, or why its statistic tells nothing
     """
 
     exposed: Exposed
@@ -96,11 +97,13 @@ def spillover(
     draws = 0 if size(question.lot.design) <= ENUMERATED else question.primary.draws or DRAWS
     panel = _counted(question, excluded)
     reference = ReferenceSet.of(question.lot, most=ENUMERATED, draws=draws, rng=rng)
-    test, effect, reason = None, None, None
+    test, effect = None, None
+    reason: TrialkitError | None = None
     focal: tuple[str, ...] = ()
     try:
         found = no_spillover(exposure, panel, counted_per=question.counted_per, draws=draws, rng=rng)
-        test, focal = found.estimate, found.focal
+        focal = found.focal
+        test, reason = (None, _silent(found)) if found.silent else (found.estimate, None)
     except EstimateError as error:
         reason = error
     try:
@@ -116,6 +119,27 @@ def spillover(
     )
     return Spillover(
         exposed=exposed(exposure, reference), test=test, effect=effect, focal=focal, pairs=pairs, reason=reason
+    )
+
+
+def _silent(found: NoSpillover) -> EstimateError:
+    """Why there is no answer: among units that are compared, neighbours' starts were alike, or the outcomes were."""
+    facts = {"focal": list(found.focal)}
+    if isnan(found.estimate.estimate):
+        return EstimateError(
+            "In this draw, units that are compared (in the same period, all begun or all waiting) had the same share of "
+            "their neighbours begun. So the numbers cannot tell what neighbours mean, and there is no p-value.",
+            facts,
+            da="I denne lodtrækning var den samme andel af naboerne begyndt hos de enheder, der sammenlignes (i samme "
+            "periode, alle begyndt eller alle ventende). Derfor kan tallene ikke sige, hvad naboer betyder, og der er "
+            "ingen p-værdi.",
+        )
+    return EstimateError(
+        "Among units that are compared (in the same period, all begun or all waiting) the outcome does not differ at "
+        "all. So the numbers cannot tell what neighbours mean, and there is no p-value.",
+        facts,
+        da="Blandt de enheder, der sammenlignes (i samme periode, alle begyndt eller alle ventende), er der slet ingen "
+        "forskel i udfaldet. Derfor kan tallene ikke sige, hvad naboer betyder, og der er ingen p-værdi.",
     )
 
 

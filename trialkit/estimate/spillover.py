@@ -28,6 +28,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 PATIENCE: Final = 2000  # draws for each one that the balance rule accepts
+ROUNDING: Final = 1e-9  # of a sum's size, below which it is zero: doubles carry 16 digits, cells are thousands at most
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -39,11 +40,14 @@ class NoSpillover:
     estimate : the change in the outcome per whole neighbourhood started, with the p-value of no spillover
     focal : units whose outcomes are compared; what they drew is held fixed
     exact : every allocation that leaves the focal units as they are was gone through
+    silent : the outcomes, or the shares of neighbours started, do not differ within any period and own state; then the
+        statistic is zero but for rounding whatever neighbours mean, and its p-value is about nothing
     """
 
     estimate: Estimate
     focal: tuple[str, ...]
     exact: bool
+    silent: bool
 
 
 def no_spillover(
@@ -106,11 +110,12 @@ def no_spillover(
         mean = float(mass @ values / mass.sum())
     p = float(mass @ extreme(values - mean, own - mean, "mirror", conditional.scale(residual * weight)) / mass.sum())
     information = float((weight * spread**2).sum())
+    seen = information > ROUNDING**2 * float(weight.sum())  # shares are at most 1
     n = len(values) if conditional.exact else draws
     estimate = Estimate(
         term="spillover from neighbours that have started",
         method="conditional randomization test, focal units held fixed",
-        estimate=float((weight * residual * spread).sum()) / information if information > 0 else nan,
+        estimate=float((weight * residual * spread).sum()) / information if seen else nan,
         std_error=nan,
         statistic=own,
         df=nan,
@@ -125,7 +130,9 @@ def no_spillover(
         unit=panel.unit,
     )
     names = tuple(id for id, here in zip(exposure.ids, chosen, strict=True) if here)
-    return NoSpillover(estimate=estimate, focal=names, exact=conditional.exact)
+    size = float((weight * np.abs(np.where(weight > 0, panel.value, 0.0))).sum())
+    silent = not seen or conditional.scale(residual * weight) <= ROUNDING * size
+    return NoSpillover(estimate=estimate, focal=names, exact=conditional.exact, silent=silent)
 
 
 def _smallest(noise: Floats, mass: Floats) -> float:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from trialkit.errors import Lang
 from trialkit.report import resting, sure
 from trialkit.report.findings import Findings
-from trialkit.report.naming import readable
+from trialkit.report.naming import own_words, readable
 from trialkit.report.page import counted, say, texts
 from trialkit.report.quarters import Counts, period_name, spans_told
 from trialkit.report.words import SMALLEST_BASE, date_long, listing, number, probability
@@ -74,7 +74,7 @@ class Said:
         """What was laid down beforehand, by name."""
         w, found = self.words, self.found
         estimand, outcome = found.protocol.estimand, found.outcome
-        facts = [(w["who"], estimand.who.told(self.lang))]
+        facts = [own_words(w["who"], estimand.who, self.lang)]
         facts += [(w[name], text) for name in ("numerator", "denominator") if (text := getattr(outcome, name))]
         if estimand.period:
             first, last = (date_long(day, self.lang) for day in (estimand.period.from_, estimand.period.to))
@@ -166,6 +166,8 @@ class Said:
             return say(self.words["chance_sampled"], count=number(round(self.extreme) - 1, self.lang), total=self.total)
         if not self.equally_likely:
             return say(self.words["chance_weighed"], p=probability(estimate.p_value, self.lang))
+        if round(self.extreme) == 1:
+            return say(self.words["chance_exact_one"], total=self.total)
         return say(self.words["chance_exact"], count=number(round(self.extreme), self.lang), total=self.total)
 
     def verdict(self) -> list[str]:

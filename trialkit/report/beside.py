@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 FEW: Final = 12  # units up to which a model is only a companion of the test
 MANY: Final = 60  # units shown one by one in the table of neighbours
 LOT: Final = "randomization_test"
+NEIGHBOURS: Final = "spillover_check"
+NONE: Final = "–"  # where a method gives no such figure
 _WHOLE: Final = frozenset({"share", "yes_no", "count"})
 
 
@@ -83,7 +85,7 @@ class SaidBeside:
             name=self.outcome(line),
             method=self.method(line),
             difference=say(self.words["from_to"], **between) if between else self.signed(one.estimate, one),
-            interval="–" if math.isnan(low) else say(self.words["from_to"], **ends),
+            interval=NONE if math.isnan(low) else say(self.words["from_to"], **ends),
             p_value=self.p(one),
             adjusted=self._plain(line.p_adjusted),
             units=number(one.n_units, self.lang),
@@ -135,16 +137,16 @@ class SaidBeside:
     def p(self, one: Estimate) -> str:
         """A p-value with its Monte Carlo error, and the smallest that was possible where a lot decides that."""
         if math.isnan(one.p_value):
-            return "–"
-        text = probability(one.p_value, self.lang, 3)
+            return NONE
+        text = _three(one.p_value, self.lang)
         if one.mc_error > 0:
             text += f" ± {number(one.mc_error, self.lang, 4)}"
         if math.isnan(one.smallest_p):
             return text
-        return say(self.words["p_smallest"], p=text, smallest=probability(one.smallest_p, self.lang, 3))
+        return say(self.words["p_smallest"], p=text, smallest=_three(one.smallest_p, self.lang))
 
     def _plain(self, p: float) -> str:
-        return "–" if math.isnan(p) else probability(p, self.lang, 3)
+        return NONE if math.isnan(p) else _three(p, self.lang)
 
     def adjusted_by(self) -> str:
         """How p-values were adjusted; that they were not, where there are several."""
@@ -158,6 +160,9 @@ class SaidBeside:
         """What must be known to read the table."""
         w, lines = self.words, self.found.beside.answered
         said = [sentence for line in lines for sentence in self._sides(line)]
+        if any(NONE in (row.interval, row.p_value, row.adjusted) for row in self.rows()):
+            said.append(w["none"])
+        said += [self._focal(line) for line in lines if line.method == NEIGHBOURS]
         said += [self._sensitivity(line) for line in lines if line.sensitivity is not None]
         models = [line.estimate for line in lines if line.method in MODELS and line.estimate is not None]
         if models and min(one.n_units for one in models) <= FEW:
@@ -196,6 +201,12 @@ class SaidBeside:
         base = number(side.denominator, self.lang, None if side.denominator.is_integer() else 2)
         return say(self.words["level_of"], level=self.signed(side.level, steps).lstrip("+"), base=base)
 
+    def _focal(self, line: Line) -> str:
+        """Of the test of neighbours: whose outcomes it compares."""
+        found = self.found.beside.spillover
+        names = listing(map(self.found.name_of, found.focal if found else ()), self.lang)
+        return say(self.words["neighbours_row"], name=self.outcome(line), method=self.method(line), focal=names)
+
     def _sensitivity(self, line: Line) -> str:
         other = line.sensitivity
         assert other is not None
@@ -222,8 +233,13 @@ class SaidBeside:
         found = self.found.beside.spillover
         return [] if found is None else spillover_told(found, self.found, self.lang)
 
+    def periods(self) -> str:
+        """How many periods the table of neighbours counts in."""
+        found = self.found.beside.spillover
+        return "" if found is None else counted(len(found.exposed.periods), "period", self.lang)
+
     def map(self) -> list[tuple[str, ...]]:
-        """Unit by unit: neighbours, periods waited alone and beside one that had begun, and how probable alone was."""
+        """Unit by unit: neighbours, periods waited alone and beside one that had begun, and how many to expect."""
         found = self.found.beside.spillover
         return [] if found is None else map_rows(found, self.found, self.lang)
 
@@ -232,9 +248,7 @@ def spillover_told(found: Spillover, about: Answered, lang: Lang) -> list[str]:
     """Exposure, test and effect in sentences."""
     w, spoken = texts(lang)["beside"], SaidBeside(about, lang)
     said = _clean(found, about, lang)
-    if found.test is not None and math.isnan(found.test.estimate):
-        said.append(w["neighbours_alike"])
-    if found.test is not None and not math.isnan(found.test.estimate):
+    if found.test is not None:
         blanks = {
             "size": spoken.more(found.test), "p": _in_100(found.test.p_value, lang),
             "focal": listing((about.name_of(unit) for unit in found.focal), lang),
@@ -267,18 +281,23 @@ def map_rows(found: Spillover, about: Answered, lang: Lang) -> list[tuple[str, .
     it = found.exposed
     if len(it.ids) > MANY:
         return []
-    alone, waits = it.probabilities[0].mean(axis=1), it.probabilities[:2].sum(axis=0).mean(axis=1)
+    alone, beside = it.probabilities[:2].sum(axis=2)  # periods to expect, over the draws that were possible
     return [
         (
             about.name_of(unit),
             number(sum(unit in pair for pair in found.pairs), lang),
             number(int((it.conditions[row] == 0).sum()), lang),
             number(int((it.conditions[row] == 1).sum()), lang),
-            number(100 * float(alone[row]), lang, 0),
-            number(100 * float(waits[row]), lang, 0),
+            number(float(alone[row]), lang, 1),
+            number(float(beside[row]), lang, 1),
         )
         for row, unit in enumerate(it.ids)
     ]
+
+
+def _three(p: float, lang: Lang) -> str:
+    """A p-value with three decimals; all that is below the last of them says so, so that two such agree."""
+    return probability(0.0001 if 0 < p < 0.001 else p, lang, 3)
 
 
 def _in_100(p: float, lang: Lang) -> str:

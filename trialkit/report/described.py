@@ -22,7 +22,7 @@ from trialkit.protocol.outcomes import Outcome
 from trialkit.report import plots
 from trialkit.report.beside import SaidBeside
 from trialkit.report.document import beside_document, decimal, estimate_numbers
-from trialkit.report.naming import readable
+from trialkit.report.naming import own_words, readable
 from trialkit.report.page import counted, render, say, texts
 from trialkit.report.quarters import ALL, Counts, Group, Quarters, period_name, quarter, quarters, spans_told
 from trialkit.report.words import SMALLEST_BASE, danish_key, date_long, listing, number
@@ -161,7 +161,7 @@ class SaidOfCounts:
     def promised(self) -> list[tuple[str, str]]:
         """What was laid down, by name."""
         w, outcome = self.words, self.found.outcome
-        facts = [(w["who"], self.found.protocol.estimand.who.told(self.lang))]
+        facts = [own_words(w["who"], self.found.protocol.estimand.who, self.lang)]
         if outcome.funnel:
             steps = say(w["steps"], to=outcome.to, base=outcome.from_, funnel=", ".join(outcome.funnel))
             facts.append((w["counted"], steps))

@@ -114,7 +114,7 @@ def _distribution(said: Said, test: RandomizationTest) -> Markup:
         extreme=far,
         xlabel=w["distribution_x"] if scale == 100 else w["distribution_x_other"],
         ylabel=w["distribution_y"],
-        words={name: w[name] for name in ("observed", "extreme", "others")},
+        words={name: w[name] for name in ("observed", "extreme", "others", "region")},
         title=say(w["distribution_alt"], total=said.total, count=number(round(said.extreme), said.lang), **ends),
         key="lots",
         number=lambda value: number(round(value, 6), said.lang),

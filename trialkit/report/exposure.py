@@ -17,7 +17,7 @@ from trialkit.report.beside import map_rows, spillover_told
 from trialkit.report.certificate import masthead
 from trialkit.report.document import spillover_document
 from trialkit.report.drawn import Drawn
-from trialkit.report.page import render, texts
+from trialkit.report.page import counted, render, texts
 from trialkit.report.plots import short
 from trialkit.report.words import date_long, number
 
@@ -112,6 +112,7 @@ def exposure_page(found: Exposures, lang: Lang) -> str:
         "synthetic": found.synthetic,
         "registered": found.registered,
         "sentences": spillover_told(found.found, found, lang),
+        "counted": counted(len(found.found.exposed.periods), "period", lang),
         "map": map_rows(found.found, found, lang),
         "periods": [short(period) for period in found.found.exposed.periods],
         "rows": found.rows(),

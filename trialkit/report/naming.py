@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from trialkit.errors import Lang
-from trialkit.report.page import texts
+from trialkit.protocol.text import Text
+from trialkit.report.page import say, texts
 from trialkit.report.words import date_long
 
 _NUMBERED: Final = re.compile(r"(wave|sequence|step|round)[_ -]?([0-9]{1,4})")
@@ -61,6 +62,12 @@ def told(text: object, lang: Lang) -> str:
     versions = dict(_pairs(text))
     found = versions.get(lang) or versions.get("da") or versions.get("en")
     return found if isinstance(found, str) else ""
+
+
+def own_words(name: str, text: Text, lang: Lang) -> tuple[str, str]:
+    """A name and the plan's text; the name says whose words they are where the plan has them in one language only."""
+    written = text.en != text.da and (text.da if lang == "da" else text.en)
+    return name if written else say(texts(lang)["common"]["plans_words"], name=name), text.told(lang)
 
 
 def _from_plan(plan: Mapping[str, Any], lang: Lang) -> Iterator[tuple[str, Name]]:

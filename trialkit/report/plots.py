@@ -229,9 +229,9 @@ def distribution(
     values, counts : (k,) the statistic and how many allocations give it (or what share of all)
     observed : of the allocation drawn
     extreme : (k,) at least as extreme
-    words : ``observed``, ``extreme`` and ``others``
+    words : ``observed``, ``extreme``, ``others`` and ``region``
     number : how a number on the axis is written
-    region : from where to where a value is at least as extreme; shaded
+    region : from where to where a value is at least as extreme; shaded, on to either end of the axis
     width : of the classes that ``values`` are the middles of; 0 where they are values
     """
     with _figure(2.3) as (figure, ax):
@@ -246,8 +246,9 @@ def distribution(
             else _bars(ax, middle, step, place, counts, extreme, words)
         )
         ends = min(edges[0], observed) - 2.5 * step, max(edges[-1], observed) + 2.5 * step
-        for low, up in region:
-            ax.axvspan(max(low, ends[0]), min(up, ends[1]), facecolor=PALE, alpha=0.45, linewidth=0, zorder=0)
+        for place_of, (low, up) in enumerate(region):
+            ax.axvspan(max(low, ends[0]), min(up, ends[1]), facecolor=PALE, edgecolor=LINE, alpha=0.45, linewidth=0.5, zorder=0,
+                       label=words["region"] if place_of == 0 else None)  # fmt: skip
         side = (observed - ends[0]) / (ends[1] - ends[0])
         arrow = {"arrowstyle": "-|>", "color": DARK, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
         ax.annotate("", (observed, 0), (observed, high * 1.2), arrowprops=arrow)
@@ -260,16 +261,18 @@ def distribution(
         ax.legend(loc="upper right" if side < 0.35 else "upper left", fontsize=7, frameon=False, handletextpad=0.4,
                   borderaxespad=0.1)  # fmt: skip
         _numbered(ax, number, "x")
+        ax.yaxis.get_major_locator().set_params(integer=True)  # draws are whole
+        _numbered(ax, number, "y")
         _plain(ax)
         figure.subplots_adjust(left=0.085, right=0.985, top=0.985, bottom=0.17)
         return _svg(figure, title, key)
 
 
 def _edges(values: Floats, observed: float, spread: float) -> Floats:
-    """Edges of about 44 classes, one of them at the value observed."""
+    """Edges of about 44 classes, the value observed in the middle of one."""
     low, high, width = min(float(values.min()), observed), max(float(values.max()), observed), spread / CLASSES
-    below, above = int(np.ceil((observed - low) / width)), int(np.floor((high - observed) / width)) + 1
-    return np.asarray(observed + width * np.arange(-below, above + 1))
+    below, above = int(np.ceil((observed - low) / width)), int(np.ceil((high - observed) / width))
+    return np.asarray(observed + width * (np.arange(-below, above + 2) - 0.5))
 
 
 def _dots(
