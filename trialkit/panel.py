@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from itertools import pairwise
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,9 @@ from trialkit.errors import PanelError
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+
+ROUNDING: Final = 1e-9  # a weighted count this much above its total, relative to it, is the total
+_DATED: Final = re.compile(r"\d{4}(-?q[1-4]|-(0[1-9]|1[0-2]))?", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -37,8 +42,9 @@ class Panel:
     Raises
     ------
     PanelError
-        Shapes disagree, units are not in canonical order, a count is negative or infinite, or one of
-        numerator and denominator is missing where the other is not; ``facts`` say where.
+        Shapes disagree, something is no number, units are not in canonical order, a period stands twice or before its
+        time, a count is negative or infinite, one of numerator and denominator is missing where the other is not, or a
+        share (``unit="share"``) is below 0 or above 1; ``facts`` say where.
     """
 
     units: tuple[str, ...]
@@ -54,12 +60,15 @@ class Panel:
         if np.size(self.interrupted) == 0:
             object.__setattr__(self, "interrupted", np.zeros(shape, bool))
         for name in ("numerator", "denominator", "interrupted"):
-            frozen = np.array(getattr(self, name), bool if name == "interrupted" else np.float64)
+            frozen = _as_numbers(name, _in_order(name, getattr(self, name), self.units, self.periods))
             _check_shape(name, frozen, shape)
             frozen.flags.writeable = False
             object.__setattr__(self, name, frozen)
         _check_order(self.units)
+        _check_periods(self.periods)
         _check_values(self)
+        if self.unit == "share":
+            _check_shares(self)
 
     @property
     def observed(self) -> Bools:
@@ -129,6 +138,46 @@ class Panel:
         return cls(units=tuple(units), periods=tuple(periods), numerator=counts[0], denominator=counts[1], unit=unit)
 
 
+def _in_order(name: str, given: Any, units: tuple[str, ...], periods: tuple[str, ...]) -> Any:
+    """A table with labels of its own, rows by unit and columns by period, in the panel's order; anything else as it is."""
+    for axis, wanted in (("index", units), ("columns", periods)):
+        own = getattr(given, axis, None)
+        if own is None or callable(own) or list(own) == list(range(len(own))):
+            continue
+        place = {str(label): k for k, label in enumerate(own)}
+        if len(place) != len(own) or set(place) != set(wanted):
+            odd = sorted(set(place) ^ set(wanted))[:5]
+            raise PanelError(
+                f"The {axis} of {name} has other labels than the panel: {', '.join(odd) or 'one stands twice'}. A shifted "
+                "table would credit one unit with another's outcome. Label rows by unit and columns by period, or give bare "
+                "values.",
+                {"name": name, "labels": list(place), "expected": list(wanted)},
+                da=f"Navnene i {name} ({axis}) er andre end panelets: {', '.join(odd) or 'et navn står to gange'}. En forskudt "
+                "tabel giver én enhed en andens tal. Navngiv rækker efter enhed og kolonner efter periode, eller giv de rene "
+                "tal.",
+            )
+        order = [place[one] for one in wanted]
+        given = given.iloc[order] if axis == "index" else given.iloc[:, order]
+    return given
+
+
+def _as_numbers(name: str, given: object) -> NDArray[np.generic]:
+    """A copy as floats, or as truth values for ``interrupted``."""
+    try:
+        plain = np.array(given)
+        if plain.dtype.kind in "biuf" or (plain.dtype.kind == "O" and not any(isinstance(k, str) for k in plain.flat)):
+            return plain.astype(bool if name == "interrupted" else np.float64)
+    except (TypeError, ValueError):  # rows of unlike lengths, or something that is no number
+        pass
+    raise PanelError(
+        f"{name} holds something that is no number, so nothing can be counted. Convert texts such as '3,5' first, and leave "
+        "what was not reported as nan.",
+        {"name": name},
+        da=f"{name} rummer noget, der ikke er et tal, så intet kan tælles. Lav tekster som '3,5' om først, og lad det, der "
+        "ikke er indberettet, være nan.",
+    )
+
+
 def _check_shape(name: str, values: NDArray[np.generic], shape: tuple[int, int]) -> None:
     if values.shape != shape:
         raise PanelError(
@@ -148,6 +197,38 @@ def _check_order(units: tuple[str, ...]) -> None:
             {"units": list(units)},
             da="Enhederne skal være forskellige og stå i kanonisk rækkefølge (stigende UTF-8-bytes), som i "
             "designet. Sortér rækkerne sammen med enhederne.",
+        )
+
+
+def _check_periods(periods: tuple[str, ...]) -> None:
+    """Distinct; and in time order where the labels say what time they are: years, quarters or months."""
+    twice = sorted({one for one in periods if periods.count(one) > 1})
+    dated = all(isinstance(one, str) and _DATED.fullmatch(one.lower()) for one in periods)
+    alike = len({len(one) for one in periods}) == 1 if dated else False
+    early = [b for a, b in pairwise(periods) if alike and b.lower() < a.lower()]
+    if twice or early:
+        raise PanelError(
+            f"The period {(twice or early)[0]!r} stands {'there twice' if twice else 'after a later one'}, so nobody knows "
+            "what came before what. Give each period once, in time order, with its columns.",
+            {"periods": twice or early},
+            da=f"Perioden {(twice or early)[0]!r} står {'der to gange' if twice else 'efter en senere'}, så ingen ved, "
+            "hvad der kom først. Angiv hver periode én gang, i tidsrækkefølge, sammen med dens kolonner.",
+        )
+
+
+def _check_shares(panel: Panel) -> None:
+    """A share counts some of those it is counted among."""
+    top, bottom = panel.numerator, panel.denominator
+    wrong = (top < 0) | (top > bottom * (1 + ROUNDING))
+    if wrong.any():
+        unit, period = (int(k) for k in np.argwhere(wrong)[0])
+        place = {"unit": panel.units[unit], "period": panel.periods[period], "cells": int(wrong.sum())}
+        raise PanelError(
+            f"{place['unit']} in {place['period']}: {top[unit, period]:g} of {bottom[unit, period]:g} is no share. Correct the "
+            "counts, or say with unit= what the numbers are, e.g. unit='days'.",
+            place,
+            da=f"{place['unit']} i {place['period']}: {top[unit, period]:g} af {bottom[unit, period]:g} er ikke en andel. Ret "
+            "tallene, eller sig med unit=, hvad de er, f.eks. unit='days'.",
         )
 
 

@@ -19,7 +19,11 @@ def table(mean, size):
     units = tuple(f"c{k:03d}" for k in range(len(mean)))
     periods = tuple(f"2011-{k + 1:02d}" for k in range(mean.shape[1]))
     return Panel(
-        units=units, periods=periods, numerator=mean * size, denominator=np.where(np.isnan(mean), np.nan, size)
+        units=units,
+        periods=periods,
+        numerator=mean * size,
+        denominator=np.where(np.isnan(mean), np.nan, size),
+        unit="points",
     )
 
 

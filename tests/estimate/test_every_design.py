@@ -286,7 +286,9 @@ def panel(at: Setting) -> Panel:
     rng = np.random.default_rng(5)
     value = at.y[:, None] + np.arange(4) + rng.normal(size=(at.y.size, 4))
     children = rng.integers(1, 9, size=value.shape).astype(float)
-    return Panel(units=at.design.units.ids, periods=MONTHS, numerator=value * children, denominator=children)
+    return Panel(
+        units=at.design.units.ids, periods=MONTHS, numerator=value * children, denominator=children, unit="points"
+    )
 
 
 def starts(at: Setting) -> dict[str, date | None]:

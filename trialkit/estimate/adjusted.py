@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from trialkit.errors import EstimateError
 from trialkit.estimate.compared import Compared, Lot
 from trialkit.estimate.difference import DegreesOfFreedom
-from trialkit.estimate.regression import Labels, Regression, least_squares
+from trialkit.estimate.given import by_name, numbers, same_rows
+from trialkit.estimate.regression import Labels, Regression, check_column, least_squares
 from trialkit.estimate.result import Estimate
 from trialkit.estimate.sandwich import Errors
 
@@ -73,7 +74,8 @@ def adjusted_difference(
     """
     found = Compared.of(outcome, assignment, compare, rows=rows, weights=weights)
     found.check_two_per_arm()
-    given = {name: found.aligned(values, name) for name, values in covariates.items()}
+    named = by_name(covariates, "covariates")
+    given = {name: found.aligned(values, name) for name, values in named.items()}
     columns = {**block_indicators(found), **given}
     clusters = found.item if found.clustered else None
     fitted = lin(found.outcome, found.treated, columns, clusters=clusters, weights=found.weights, errors=errors)
@@ -123,7 +125,9 @@ def lin(
     ----------
     Lin (2013), doi:10.1214/12-AOAS583, section 3.
     """
-    z = np.asarray(treated, np.float64)
+    covariates = by_name(covariates, "covariates")
+    same_rows({"outcome": outcome, "treated": treated, "clusters": clusters, "weights": weights, **covariates})
+    z = numbers(treated, "treated")
     if not np.isin(z, (0.0, 1.0)).all():
         raise EstimateError(
             "Treatment is not 0 or 1 everywhere, so an average over two arms has no meaning. Compare two arms at a "
@@ -131,7 +135,9 @@ def lin(
             da="Indsatsen er ikke 0 eller 1 overalt, så et gennemsnit over to grupper giver ingen mening. Sammenlign to "
             "grupper ad gangen.",
         )
-    centred = {f"{name}_c": _centred(values, weights) for name, values in covariates.items()}
+    for name, values in covariates.items():
+        check_column(name, numbers(values, name), z.shape)
+    centred = {f"{name}_c": _centred(numbers(values, name), weights) for name, values in covariates.items()}
     changed = {f"{TREATED}:{name}": z * values for name, values in centred.items()}
     columns = {TREATED: z, **centred, **changed}
     return least_squares(outcome, columns, clusters=clusters, weights=weights, errors=errors)
@@ -143,9 +149,10 @@ def block_indicators(found: Compared) -> dict[str, Floats]:
     return {f"block {name}": (found.block == code).astype(np.float64) for code, name in enumerate(names, start=1)}
 
 
-def _centred(values: ArrayLike, weights: ArrayLike | None) -> Floats:
-    column = np.asarray(values, np.float64)
-    return column - np.average(column, weights=None if weights is None else np.asarray(weights, np.float64))
+def _centred(column: Floats, weights: ArrayLike | None) -> Floats:
+    w = np.ones_like(column) if weights is None else numbers(weights, "weights")
+    check_column("weights", w, column.shape)
+    return column - float(np.average(column, weights=w) if w.sum() > 0 else 0.0)
 
 
 __all__ = ["adjusted_difference", "block_indicators", "lin"]

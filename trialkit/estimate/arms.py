@@ -11,13 +11,15 @@ from functools import cached_property
 from typing import Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from trialkit.design.base import Codes
 from trialkit.design.sums import Columns, LabelSums
 from trialkit.errors import EstimateError
 from trialkit.estimate.curves import Curves
 from trialkit.estimate.drawn import Drawn
+from trialkit.estimate.given import by_unit, numbers
+from trialkit.estimate.whole import check_whole
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -117,7 +119,7 @@ class Arms:
     floor: float  # rounding of the raw outcomes
 
     @classmethod
-    def of(cls, drawn: Drawn, outcome: Floats, compare: tuple[str, str]) -> Self:
+    def of(cls, drawn: Drawn, outcome: ArrayLike, compare: tuple[str, str]) -> Self:
         """Outcomes checked, centred, fixed items left out.
 
         Raises
@@ -125,7 +127,7 @@ class Arms:
         EstimateError
             A gap, a wrong length, or an unknown label.
         """
-        new, usual = (drawn.code(label) for label in compare)
+        new, usual = drawn.arms(compare)
         values, item = aligned(drawn, outcome)
         included = drawn.free[item]
         centred = np.where(included, values - values[included].mean(), 0.0)
@@ -158,31 +160,55 @@ class Arms:
         return replace(self, outcome=np.where(self.included, rng.normal(size=self.outcome.size), 0.0))
 
 
-def aligned(drawn: Drawn, outcome: Floats, *, table: bool = False) -> tuple[Floats, NDArray[np.intp]]:
+def aligned(
+    drawn: Drawn, outcome: ArrayLike, *, table: bool = False, name: str = "outcome"
+) -> tuple[Floats, NDArray[np.intp]]:
     """Outcomes as floats with the item of each: one per unit, or one per item; with ``table``, a row of them.
+
+    A Series or DataFrame labelled by the units (or items) is put in the design's order.
 
     Raises
     ------
     EstimateError
-        Another length, or a missing value.
+        Another length, labels that are not the units', no numbers, a missing or an infinite value.
     """
-    values = np.asarray(outcome, np.float64)
-    item = np.asarray(drawn.design.item_of_unit)
-    n_items = len(drawn.design.items)
-    shape = values.shape[:1] if table else values.shape
-    if shape == (n_items,) and item.size != n_items:
-        item = np.arange(n_items)
-    if shape != item.shape or not np.isfinite(values).all():
-        gaps = np.flatnonzero(~np.isfinite(values.ravel())).tolist()
+    n_items, item = len(drawn.design.items), np.asarray(drawn.design.item_of_unit)
+    ids = drawn.unit_ids
+    if numbers(outcome, name).shape[:1] == (n_items,) and item.size != n_items:
+        item, ids = np.arange(n_items), drawn.design.items
+    values = by_unit(outcome, ids, name)
+    if (values.shape[:1] if table else values.shape) != item.shape:
         raise EstimateError(
-            f"Outcomes have shape {values.shape} with {len(gaps)} missing, and the design needs one for each of its "
-            f"{item.size} units. A unit without an outcome cannot be re-assigned. Give one value per unit, in order; "
-            "what is done about missing ones must be decided and said before.",
-            {"shape": values.shape, "missing": gaps},
-            da=f"Der er {values.size} udfald, hvoraf {len(gaps)} mangler, men designet har {item.size} enheder. Angiv "
-            "ét tal pr. enhed i rækkefølge; hvad der gøres ved manglende tal, skal besluttes og siges først.",
+            f"{name} has shape {values.shape}, and the design needs one for each of its {item.size} units. A shifted list "
+            "would credit one unit with another's. Give one value per unit, in order.",
+            {"shape": values.shape, "units": item.size},
+            da=f"{name} har formen {values.shape}, men designet har {item.size} enheder. En forskudt liste ville give én "
+            "enhed en andens tal. Angiv ét tal pr. enhed i rækkefølge.",
         )
+    check_whole(values, ids, name)
     return values, item
+
+
+def bind(statistic: Statistic, drawn: Drawn) -> Bound:
+    """The statistic of what was drawn.
+
+    Raises
+    ------
+    EstimateError
+        It is none: nothing at all, bare numbers, a function, or a statistic without its outcomes.  Otherwise as its own.
+    """
+    if isinstance(statistic, type) or not callable(getattr(statistic, "bind", None)):
+        name = statistic.__name__ if isinstance(statistic, type) else type(statistic).__name__
+        raise EstimateError(
+            f"{name} is not a statistic with its outcomes, so there is nothing to compare between allocations. Give one of "
+            "trialkit.estimate.statistics, e.g. Studentized(outcome=y, compare=('new', 'usual')); a function of your own "
+            "goes into UserStatistic(function=..., outcome=y).",
+            {"type": name},
+            da=f"{name} er ikke en statistik med sine udfald, så der er intet at sammenligne mellem tildelingerne. Giv en fra "
+            "trialkit.estimate.statistics, f.eks. Studentized(outcome=y, compare=('new', 'usual')); en egen funktion "
+            "hører i UserStatistic(function=..., outcome=y).",
+        )
+    return statistic.bind(drawn)
 
 
 def indicator(codes: Codes, arm: int) -> Floats:
@@ -190,4 +216,4 @@ def indicator(codes: Codes, arm: int) -> Floats:
     return np.equal(codes.T, arm).astype(np.float64)
 
 
-__all__ = ["Arms", "Bound", "Statistic", "Straight", "Summed", "aligned", "indicator"]
+__all__ = ["Arms", "Bound", "Statistic", "Straight", "Summed", "aligned", "bind", "indicator"]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import nan, sqrt
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,7 @@ from scipy.stats import chi2, f, ks_2samp, norm
 from trialkit.errors import EstimateError
 from trialkit.estimate.arms import aligned, indicator
 from trialkit.estimate.drawn import ENUMERATED, Drawn
+from trialkit.estimate.given import by_name, labelled, numbers, one_of, same_rows
 from trialkit.estimate.randomization import RandomizationTest, randomization_test
 
 if TYPE_CHECKING:
@@ -133,6 +134,8 @@ def balance(
     ----------
     Hansen and Bowers (2008), doi:10.1214/08-STS254, sections 2.2 and 3.1 (clusters, d2 and its weights).
     """
+    one_of(weights, get_args(Weights), "weights")
+    covariates = by_name(covariates, "covariates")
     table = _Table.of(covariates, treated, blocks, clusters)
     found = table.omnibus()
     sizes = float(table.units)
@@ -188,8 +191,9 @@ def balance_test(
     Hansen and Bowers (2008), doi:10.1214/08-STS254, section 3.1.
     """
     lot = Drawn.of(design, drawn)
-    new, usual = (lot.code(label) for label in compare)
-    per_unit = {name: aligned(lot, values) for name, values in covariates.items()}
+    named = by_name(covariates, "covariates")
+    new, usual = lot.arms(compare)
+    per_unit = {name: aligned(lot, values, name=name) for name, values in named.items()}
     if not per_unit:
         raise _nothing()
     item = next(iter(per_unit.values()))[1]
@@ -231,12 +235,13 @@ class HansenBowers:
         EstimateError
             No covariate, a gap or another length, or an unknown label.
         """
-        if not self.covariates:
+        covariates = by_name(self.covariates, "covariates")
+        if not covariates:
             raise _nothing()
-        new, usual = (drawn.code(label) for label in self.compare)
+        new, usual = drawn.arms(self.compare)
         columns, sizes = [], np.ones(len(drawn.design.items))
-        for values in self.covariates.values():
-            x, item = aligned(drawn, values)
+        for name, values in covariates.items():
+            x, item = aligned(drawn, values, name=name)
             sizes = np.bincount(item, minlength=sizes.size).astype(np.float64)
             columns.append(np.bincount(item, x, minlength=sizes.size))
         table = _with_sizes(np.stack(columns, axis=1), sizes, drawn.free)
@@ -354,12 +359,14 @@ class _Table:
         blocks: Sequence[str] | None,
         clusters: Sequence[str] | None,
     ) -> _Table:
+        covariates = by_name(covariates, "covariates")
         if not covariates:
             raise _nothing()
+        same_rows({"treated": treated, "blocks": blocks, "clusters": clusters, **covariates})
         z = np.asarray(treated)
-        columns = [np.asarray(values, np.float64) for values in covariates.values()]
-        names = [np.zeros(z.shape, int) if blocks is None else np.asarray(blocks)]
-        names.append(np.arange(z.size) if clusters is None else np.asarray(clusters))
+        columns = [numbers(values, name) for name, values in covariates.items()]
+        names = [np.zeros(z.shape, int) if blocks is None else labelled(blocks, "blocks")]
+        names.append(np.arange(z.size) if clusters is None else labelled(clusters, "clusters"))
         if any(column.shape != z.shape for column in (*columns, *names)) or z.ndim != 1 or z.dtype != bool:
             raise _misfit("one value per unit, and True or False for the arm", "ét tal pr. enhed og sandt eller falsk")
         x = np.stack(columns, axis=1)

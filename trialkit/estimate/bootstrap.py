@@ -10,16 +10,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf, nan, sqrt
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trialkit.errors import EstimateError
+from trialkit.estimate.given import one_of
 from trialkit.estimate.moments import check_level
 from trialkit.estimate.regression import Columns, Labels
 from trialkit.estimate.result import Estimate
 from trialkit.estimate.sandwich import Clustered, Fit, covariance, left_over, orthonormal
+from trialkit.estimate.whole import check_count, check_generator
 
 Floats = NDArray[np.float64]
 Signs = Literal["rademacher", "webb"]
@@ -123,8 +125,13 @@ def wild_bootstrap(
     sections 5 and 7, for the algebra and the interval.
     """
     check_level(level)
+    one_of(signs, get_args(Signs), "signs")
+    one_of(sides, get_args(Sides), "sides")
+    check_count(draws, "draws", least=1)
+    check_generator(rng)
     given = Columns.of(outcome, columns, blocks=blocks, clusters=clusters, weights=weights)
-    assert given.clusters is not None
+    if given.clusters is None:
+        raise _no_clusters()
     groups = int(given.clusters.max()) + 1
     exact = signs == "rademacher" and 2**groups <= draws
     if not exact and rng is None:
@@ -336,6 +343,13 @@ def _check_varies(variance: float, term: str) -> None:
             da=f"Regressionen efterlader intet uforklaret, så {term!r} har ingen usikkerhed, og skiftende fortegn "
             "ændrer intet. Tjek kolonnerne: en af dem kan være selve udfaldet.",
         )
+
+
+def _no_clusters() -> EstimateError:
+    return EstimateError(
+        "A cluster bootstrap turns the signs of whole clusters, and no clusters were given. Give one label per row.",
+        da="En klyngebootstrap vender fortegn for hele klynger, og der er ikke angivet nogen. Giv ét navn pr. række.",
+    )
 
 
 def _no_generator(draws: int) -> EstimateError:

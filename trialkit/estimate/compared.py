@@ -16,9 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from trialkit.design.assignment import Assignment
 from trialkit.design.parts_design import PartsDesign
-from trialkit.errors import DesignError, UnitsError
-from trialkit.estimate.drawn import Drawn
+from trialkit.errors import DesignError, EstimateError, UnitsError
+from trialkit.estimate.drawn import Drawn, two_labels
+from trialkit.estimate.given import by_unit, labelled, numbers, same_rows
 from trialkit.estimate.sandwich import Ints, numbered
+from trialkit.estimate.whole import check_whole
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -48,6 +50,7 @@ class Compared:
     weights : (n,) float or None
     unit : (n,) int, the unit of each row
     kept : (m,) bool, which of the caller's rows these are
+    order : (m,) the caller's units, where every row is a unit; otherwise empty
     """
 
     outcome: Floats
@@ -58,6 +61,7 @@ class Compared:
     weights: Floats | None
     unit: Ints
     kept: Bools
+    order: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -81,25 +85,30 @@ class Compared:
         DesignError
             A label nobody has, or a cluster with both arms.
         """
-        places = _of_drawn(lot) if isinstance(lot, Drawn) else _of_assignment(lot)
+        places = _places(lot)
+        two_labels(compare)
+        same_rows({} if rows is None else {"rows": rows, "outcomes": outcome, "weights": weights})
+        rows = None if rows is None else [str(row) for row in labelled(rows, "rows")]
+        order = places.ids if rows is None else ()
         at = np.arange(len(places.ids)) if rows is None else _at(places.ids, rows)
-        y = aligned(outcome, places.ids, at, "outcomes", "udfald")
-        w = None if weights is None else aligned(weights, places.ids, at, "weights", "vægte")
+        y = aligned(outcome, places.ids, at, "outcomes", "udfald", order)
+        w = None if weights is None else aligned(weights, places.ids, at, "weights", "vægte", order)
         _check_labels(places, compare)
         in_arms = places.free & np.isin(places.labels, compare)
         _check_all_seen(places, in_arms, at)
         kept = in_arms[at]
         seen = at[kept]
-        block, names = numbered(places.block[seen])
+        names, block = np.unique(places.block[seen], return_inverse=True)  # "" where the lot had no blocks
         return cls(
             outcome=y[kept],
             treated=places.labels[seen] == compare[0],
-            block=block,
-            block_names=names,
+            block=block.ravel().astype(np.intp),
+            block_names=tuple(map(str, names)),
             item=numbered(places.item[seen])[0],
             weights=None if w is None else positive(w[kept]),
             unit=seen,
             kept=kept,
+            order=order,
         )
 
     @cached_property
@@ -137,9 +146,13 @@ class Compared:
         UnitsError
             Another length, or a missing value.
         """
-        column = np.asarray(values, np.float64)
-        if column.shape != self.kept.shape or not np.isfinite(column[self.kept]).all():
-            raise _uneven(what, what, column.shape, self.kept.size, [])
+        column = by_unit(values, self.order, what) if self.order else numbers(values, what)
+        if column.shape != self.kept.shape:
+            raise _uneven(what, what, column.shape, self.kept.size)
+        gaps = np.flatnonzero(~np.isfinite(column) & self.kept)
+        if gaps.size:
+            ids = self.order or tuple(f"row {k}" for k in range(1, column.size + 1))
+            raise _gaps(what, what, [ids[k] for k in gaps], self.kept.size)
         return column[self.kept]
 
     def check_two_per_arm(self) -> None:
@@ -176,19 +189,46 @@ def positive(weights: Floats) -> Floats:
     return weights
 
 
-def aligned(values: ArrayLike, ids: tuple[str, ...], at: Ints, what: str, da: str) -> Floats:
-    """(m,) floats, one per row, none missing.
+def aligned(
+    values: ArrayLike, ids: tuple[str, ...], at: Ints, what: str, da: str, order: tuple[str, ...] = ()
+) -> Floats:
+    """(m,) floats, one per row, none missing; where every row is a unit, in the ``order`` of the units.
 
     Raises
     ------
     UnitsError
         Another length, or a gap; ``facts["units"]`` lists whose.
     """
-    column = np.asarray(values, np.float64)
-    gaps = [] if column.shape != at.shape else sorted({ids[k] for k in at[~np.isfinite(column)]})
-    if column.shape != at.shape or gaps:
-        raise _uneven(what, da, column.shape, at.size, gaps)
+    column = by_unit(values, order, what) if order else numbers(values, what)
+    if column.shape != at.shape:
+        raise _uneven(what, da, column.shape, at.size)
+    gaps = sorted({ids[k] for k in at[~np.isfinite(column)]})
+    if gaps:
+        raise _gaps(what, da, gaps, at.size)
+    check_whole(column, [ids[k] for k in at], what)
     return column
+
+
+def _places(lot: Lot) -> Places:
+    """Where each unit stood.
+
+    Raises
+    ------
+    EstimateError
+        ``E_NOT_DRAWN``: neither an `Assignment` nor a `Drawn`.
+    """
+    if isinstance(lot, Drawn):
+        return _of_drawn(lot)
+    if isinstance(lot, Assignment):
+        return _of_assignment(lot)
+    raise EstimateError(
+        f"{type(lot).__name__} does not say what the lot gave each unit, so nobody knows who is compared. Give the draw's "
+        "Assignment, or Drawn.of(design, assignment).",
+        {"type": type(lot).__name__},
+        da=f"{type(lot).__name__} siger ikke, hvad loddet gav hver enhed, så ingen ved, hvem der sammenlignes. Angiv "
+        "lodtrækningens Assignment, eller Drawn.of(design, tildeling).",
+        code="E_NOT_DRAWN",
+    )
 
 
 def _of_assignment(lot: Assignment) -> Places:
@@ -271,15 +311,25 @@ def _check_whole(item: Ints, label: Ints, clusters: Sequence[str | None]) -> Non
         )
 
 
-def _uneven(what: str, da: str, shape: tuple[int, ...], rows: int, gaps: list[str]) -> UnitsError:
-    missing = f", and {len(gaps)} units lack one: {', '.join(gaps[:5])}" if gaps else ""
-    mangler = f", og {len(gaps)} enheder mangler: {', '.join(gaps[:5])}" if gaps else ""
+def _uneven(what: str, da: str, shape: tuple[int, ...], rows: int) -> UnitsError:
     return UnitsError(
-        f"There are {what} of shape {shape} for {rows} rows{missing}. A shifted or silently shortened list would "
-        "credit one unit with another's. Give one number per row, in order; decide about missing ones before.",
-        {"shape": shape, "rows": rows, "units": gaps},
-        da=f"Der er {da} af formen {shape} til {rows} rækker{mangler}. En forskudt eller afkortet liste ville give én "
-        "enhed en andens tal. Angiv ét tal pr. række i rækkefølge; afgør først, hvad der gøres ved manglende tal.",
+        f"There are {what} of shape {shape} for {rows} rows. A shifted or silently shortened list would credit one unit "
+        "with another's. Give one number per row, in order.",
+        {"shape": shape, "rows": rows, "units": []},
+        da=f"Der er {da} af formen {shape} til {rows} rækker. En forskudt eller afkortet liste ville give én enhed en "
+        "andens tal. Angiv ét tal pr. række i rækkefølge.",
+    )
+
+
+def _gaps(what: str, da: str, units: list[str], rows: int) -> UnitsError:
+    told = ", ".join(units[:5]) + (", ..." if len(units) > 5 else "")
+    return UnitsError(
+        f"There are {what} for {rows} rows that are missing or infinite for {len(units)}: {told}. To leave them out would "
+        "break the comparison that the lot made fair. Decide about missing ones before, or bound the effect without them.",
+        {"rows": rows, "units": units},
+        da=f"Der er {da} til {rows} rækker, som mangler eller er uendelige for {len(units)}: {told}. At udelade dem ville "
+        "ødelægge den sammenligning, som lodtrækningen gjorde fair. Afgør først, hvad der gøres ved manglende tal, eller "
+        "find grænser for effekten uden dem.",
     )
 
 

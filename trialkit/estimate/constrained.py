@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from trialkit.design.parts_design import PartsDesign
 from trialkit.errors import EstimateError
 from trialkit.estimate.curves import TIE
 from trialkit.estimate.drawn import ENUMERATED, size
+from trialkit.estimate.given import numbers, one_of
 
 if TYPE_CHECKING:
     from trialkit.design.base import Codes, Design
@@ -186,8 +187,9 @@ def balance_scores(
     Raab and Butcher (2001), doi:10.1002/1097-0258(20010215)20:3<351::AID-SIM797>3.0.CO;2-C; Li, Lokhnygina, Murray,
     Heagerty and DeLong (2016), doi:10.1002/sim.6813, section 2 (l1, l2).
     """
-    table = np.asarray(x, np.float64)
-    factor = np.ones(table.shape[-1]) if weights is None else np.asarray(weights, np.float64)
+    one_of(metric, get_args(Metric), "metric")
+    table = numbers(x, "x")
+    factor = np.ones(table.shape[-1:]) if weights is None else numbers(weights, "weights")
     varied = table.ndim == 2 and len(table) > 1 and bool(np.isfinite(table).all()) and (np.ptp(table, axis=0) > 0).all()
     if not varied or new.shape[1:] != table.shape[:1] or factor.shape != table.shape[1:]:
         raise EstimateError(

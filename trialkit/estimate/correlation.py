@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from math import inf, sqrt
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,10 @@ from scipy.stats import f as f_distribution
 from scipy.stats.qmc import Sobol
 
 from trialkit.errors import EstimateError
+from trialkit.estimate.given import labelled, numbers, one_of, same_rows
+from trialkit.estimate.moments import check_level
+from trialkit.estimate.result import percent
+from trialkit.estimate.whole import check_generator
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +72,7 @@ class Correlation:
     def summary(self) -> str:
         """The number with its interval in one line."""
         return (
-            f"{self.name} {self.estimate:.3g} ({self.level:.0%} interval {self.low:.3g} to {self.high:.3g}; "
+            f"{self.name} {self.estimate:.3g} ({percent(self.level)} interval {self.low:.3g} to {self.high:.3g}; "
             f"{self.n_clusters} clusters, {self.method})"
         )
 
@@ -107,7 +111,11 @@ def icc(
     interval for equal sizes); Wald (1940), doi:10.1214/aoms/1177731946 (for any); Ridout, Demetrio and Firth (1999),
     doi:10.1111/j.0006-341X.1999.00137.x (0/1 outcomes).
     """
-    y, names = np.asarray(outcome, np.float64), np.asarray(cluster)
+    check_level(level)
+    one_of(interval, get_args(Interval), "interval")
+    check_generator(rng)
+    same_rows({"outcome": outcome, "cluster": cluster})
+    y, names = numbers(outcome, "outcome"), labelled(cluster, "cluster")
     if y.ndim != 1 or names.shape != y.shape or not np.isfinite(y).all():
         raise _unfit(f"{y.shape} outcomes and {names.shape} clusters, or a gap", "udfald og klynger passer ikke sammen")
     group = np.unique(names, return_inverse=True)[1].ravel()
@@ -138,7 +146,11 @@ def icc_of_counts(
     EstimateError
         As `icc`; a count that is none.
     """
-    top, n = np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
+    check_level(level)
+    one_of(interval, get_args(Interval), "interval")
+    check_generator(rng)
+    same_rows({"numerator": numerator, "denominator": denominator})
+    top, n = numbers(numerator, "numerator"), numbers(denominator, "denominator")
     if top.ndim != 1 or top.shape != n.shape or not ((top >= 0) & (top <= n)).all():
         raise _unfit(
             "counts that are not 0 <= numerator <= denominator", "tællere, der ikke ligger mellem 0 og nævneren"
@@ -188,6 +200,9 @@ def cluster_autocorrelation(
     (1992), Variance Components, section 4.7 (unweighted means); Weerahandi (1993), doi:10.1080/01621459.1993.10476355,
     and Burdick, Borror and Montgomery (2005), Design and Analysis of Gauge R&R Studies (generalized intervals).
     """
+    check_level(level)
+    one_of(interval, ("generalized", "bootstrap"), "interval")
+    check_generator(rng)
     mean, size = panel.value, panel.denominator
     if min(mean.shape) < 2 or not np.isfinite(mean).all():
         raise _unfit(
@@ -226,7 +241,7 @@ class _Groups:
         self, interval: Interval, level: float, rng: np.random.Generator | None, method: str
     ) -> Correlation:
         k, total = self.size.size, float(self.size.sum())
-        if k < 2 or total <= k or not 0 < level < 1:
+        if k < 2 or total <= k:
             raise _unfit(f"{k} clusters of {total:.0f} people in all", f"{k} klynger med {total:.0f} personer i alt")
         value, between, within = self.estimate(np.arange(k)[None, :])
         if within[0] <= 0 and between[0] <= 0:

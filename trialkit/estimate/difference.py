@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan, sqrt
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trialkit.errors import EstimateError
 from trialkit.estimate.compared import Compared, Lot
+from trialkit.estimate.given import one_of
 from trialkit.estimate.moments import Moments
 from trialkit.estimate.result import Estimate
 from trialkit.estimate.sandwich import ROUNDING, Clustered, Fit, covariance, left_over, numbered, orthonormal
@@ -79,6 +80,7 @@ def difference_in_means(
     equations 6.16 (complete) and 9.5 (blocks); Welch (1947), doi:10.1093/biomet/34.1-2.28; clusters: Bell and McCaffrey
     (2002), Survey Methodology 28, 169-181; pairs of clusters: Imai, King and Nall (2009), doi:10.1214/08-STS274.
     """
+    one_of(df, get_args(DegreesOfFreedom), "df")
     found = Compared.of(outcome, assignment, compare, rows=rows, weights=weights)
     moments, name = _paired(found, df) if found.paired else _within_blocks(found, df)
     return moments.as_estimate(

@@ -19,6 +19,8 @@ from trialkit.design.parts_design import PartsDesign
 from trialkit.design.sequential import SequentialDesign
 from trialkit.design.sums import Columns, LabelSums, SubsetSums
 from trialkit.errors import DesignError, EstimateError
+from trialkit.estimate.whole import check_count, check_generator
+from trialkit.units import Units
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -76,6 +78,26 @@ class Drawn:
                 da=f"Designet har ingen {label!r}, så intet kan sammenlignes med den. Det har {', '.join(names)}.",
             )
         return names.index(label)
+
+    def arms(self, compare: tuple[str, str]) -> tuple[int, int]:
+        """The codes of the new and of the usual arm.
+
+        Raises
+        ------
+        EstimateError
+            Not two labels, the same one twice, or one that the design does not have.
+        """
+        new, usual = two_labels(compare)
+        return self.code(new), self.code(usual)
+
+    @cached_property
+    def unit_ids(self) -> tuple[str, ...]:
+        """(n_units,) the units' ids; their numbers where the design knows none."""
+        units = getattr(self.design, "units", None)
+        ids = tuple(units.ids) if isinstance(units, Units) else tuple(self.design.items)
+        return (
+            ids if len(ids) == len(self.design.item_of_unit) else tuple(map(str, range(len(self.design.item_of_unit))))
+        )
 
     @cached_property
     def free(self) -> NDArray[np.bool_]:
@@ -157,8 +179,12 @@ class ReferenceSet:
         Raises
         ------
         EstimateError
-            ``E_TOO_MANY``: more than ``most``, and no draws or no generator to draw with.
+            ``E_TOO_MANY``: more than ``most``, and no draws or no generator to draw with.  Numbers that count nothing,
+            or an ``rng`` that is no generator.
         """
+        check_count(most, "most")
+        check_count(draws, "draws")
+        check_generator(rng)
         total = size(drawn.design)
         if total <= most:
             return cls(drawn=drawn)
@@ -206,6 +232,26 @@ class ReferenceSet:
         for first in range(0, len(self.seeds), streams):
             n = min(streams * ROWS, self.draws - first * ROWS)
             yield tables.sample(n, np.random.default_rng(self.seeds[first])), n
+
+
+def two_labels(compare: tuple[str, str]) -> tuple[str, str]:
+    """The new and the usual label, checked to be two.
+
+    Raises
+    ------
+    EstimateError
+        Anything else.
+    """
+    pair = list(compare) if isinstance(compare, Sequence | np.ndarray) and not isinstance(compare, str) else []
+    if len(pair) == 2 and pair[0] != pair[1] and all(isinstance(one, str) for one in pair):
+        return pair[0], pair[1]
+    raise EstimateError(
+        f"compare={compare!r} is not two different labels, so there is nothing to compare. Write the new one first: "
+        "compare=('new', 'usual').",
+        {"compare": compare},
+        da=f"compare={compare!r} er ikke to forskellige navne, så der er intet at sammenligne. Skriv den nye først: "
+        "compare=('new', 'usual').",
+    )
 
 
 def size(design: Design) -> int:
@@ -308,4 +354,4 @@ def _roughly(number: int) -> str:
     return f"{number:,}" if len(text) < 13 else f"{text[0]}.{text[1:3]}e{len(text) - 1}"
 
 
-__all__ = ["ENUMERATED", "ROWS", "Drawn", "ReferenceSet", "size"]
+__all__ = ["ENUMERATED", "ROWS", "Drawn", "ReferenceSet", "size", "two_labels"]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from trialkit.design.base import Codes
 from trialkit.errors import EstimateError
 from trialkit.estimate.drawn import Drawn, ReferenceSet
-from trialkit.estimate.within_months import STARTED, WAITING, Calendar, states
+from trialkit.estimate.within_months import STARTED, WAITING, Calendar, check_panel, start_dates, states
 from trialkit.panel import Panel
 from trialkit.units import Units
 
@@ -77,14 +77,8 @@ class Exposure:
         EstimateError
             A label without a start, an id that is neither a unit nor a pilot, or periods that are not.
         """
-        names = drawn.design.label_names
-        if missing := [name for name in names if name not in starts]:
-            raise EstimateError(
-                f"Label {missing[0]!r} has no start, so nobody can say who was exposed to it. Give a date, or None.",
-                {"labels": missing},
-                da=f"{missing[0]!r} har ingen startdato, så ingen kan sige, hvem der mødte den. Angiv en dato eller None.",
-            )
-        found = states(Calendar.of(periods), [starts[name] for name in names], window_days=window_days)
+        dates = start_dates(drawn.design.label_names, starts)
+        found = states(Calendar.of(periods), dates, window_days=window_days)
         return cls._of(drawn, tuple(periods), found, neighbours, pilots)
 
     @classmethod
@@ -139,8 +133,9 @@ class Exposure:
         Raises
         ------
         EstimateError
-            They differ.
+            They differ, or it is no panel.
         """
+        check_panel(panel)
         if panel.units != self.ids or len(panel.periods) != self.shape[1]:
             raise EstimateError(
                 "The panel has other units or periods than the exposure, so outcomes would be credited to the wrong "
@@ -285,11 +280,30 @@ def exposed(exposure: Exposure, reference: ReferenceSet) -> Exposed:
     )
 
 
+def _two(pair: Sequence[str]) -> Sequence[str]:
+    """The pair, checked to be two ids.
+
+    Raises
+    ------
+    EstimateError
+        It is not.
+    """
+    if isinstance(pair, str) or not isinstance(pair, Collection) or len(pair) != 2:
+        raise EstimateError(
+            f"The neighbours {pair!r} are not a pair of two ids, so nobody can say who touches whom. Give one pair for each "
+            "border.",
+            {"pair": pair},
+            da=f"Naboerne {pair!r} er ikke et par af to id'er, så ingen kan sige, hvem der er nabo til hvem. Giv ét par for "
+            "hver grænse.",
+        )
+    return pair
+
+
 def _graph(ids: Sequence[str], pairs: Iterable[tuple[str, str]], pilots: set[str]) -> tuple[Bools, NDArray[np.intp]]:
     """Who touches whom within the design, and how many pilots touch each; each pair counts once."""
     place = {id: k for k, id in enumerate(ids)}
     touching, beside = np.zeros((len(ids), len(ids)), bool), np.zeros(len(ids), np.intp)
-    for a, b in {(min(pair), max(pair)) for pair in pairs}:
+    for a, b in {(min(pair), max(pair)) for pair in map(_two, pairs)}:
         if unknown := [id for id in (a, b) if id not in place and id not in pilots]:
             raise EstimateError(
                 f"{unknown[0]!r} touches a unit and is neither a unit of the design nor a pilot, so nobody knows whether "

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan, sqrt
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
 from trialkit.errors import EstimateError
-from trialkit.estimate.drawn import ENUMERATED, ReferenceSet
+from trialkit.estimate.drawn import ENUMERATED, ReferenceSet, two_labels
 from trialkit.estimate.exposure import CONDITIONS, Exposed, Exposure, exposed
+from trialkit.estimate.given import one_of
+from trialkit.estimate.moments import check_level
 from trialkit.estimate.result import Estimate
 from trialkit.estimate.sandwich import left_over
 from trialkit.panel import Panel
@@ -105,6 +107,12 @@ def exposure_effect(
     Aronow and Samii (2017), doi:10.1214/16-AOAS1005, equations 5 and 12, with the variance of section 5.  Independent
     units: Liang and Zeger (1986), doi:10.1093/biomet/73.1.13, theorem 2, for one mean.
     """
+    check_level(level)
+    one_of(estimator, get_args(Estimator), "estimator")
+    one_of(counted_per, get_args(Per), "counted_per")
+    one_of(df, get_args(Freedom), "df")
+    for condition in two_labels(compare):
+        one_of(condition, CONDITIONS, "compare")
     exposure.check(panel)
     reference = ReferenceSet.of(exposure.drawn, most=most, draws=draws, rng=rng)
     found = exposed(exposure, reference)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from math import nan
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,8 @@ from trialkit.estimate.curves import TIE, Curves
 from trialkit.estimate.drawn import Drawn
 from trialkit.estimate.exposure import CELLS, Exposure
 from trialkit.estimate.exposure_effect import Per
-from trialkit.estimate.within_months import WAITING
+from trialkit.estimate.given import one_of
+from trialkit.estimate.within_months import WAITING, check_panel
 from trialkit.panel import Panel
 
 Floats = NDArray[np.float64]
@@ -62,6 +64,8 @@ class ExposureWeighted:
             As `Exposure.of_rollout`; another panel; ``E_NEVER_CLEAN``: all waiting units of a period are equally
             exposed, in every period.
         """
+        one_of(self.counted_per, get_args(Per), "counted_per")
+        check_panel(self.panel)
         exposure = Exposure.of_rollout(
             drawn, self.panel.periods, self.starts, window_days=self.window_days, neighbours=self.neighbours,
             pilots=self.pilots,

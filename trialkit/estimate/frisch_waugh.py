@@ -11,7 +11,7 @@ from functools import cached_property
 from math import nan
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from trialkit.design.base import Codes
 from trialkit.design.sums import Columns, LabelSums
@@ -19,6 +19,8 @@ from trialkit.errors import EstimateError
 from trialkit.estimate.arms import Arms, Bound
 from trialkit.estimate.curves import Curves
 from trialkit.estimate.drawn import Drawn
+from trialkit.estimate.given import by_unit
+from trialkit.estimate.whole import check_whole
 
 Floats = NDArray[np.float64]
 
@@ -162,17 +164,19 @@ def _turned(arms: Arms, base: Floats) -> Floats:
     return found
 
 
-def _checked(arms: Arms, covariates: Floats) -> Floats:
-    values = np.asarray(covariates, np.float64)
-    values = values.reshape(len(values), -1)
-    if len(values) != arms.item.size or not np.isfinite(values).all():
+def _checked(arms: Arms, covariates: ArrayLike) -> Floats:
+    ids = arms.drawn.unit_ids if arms.item.size == len(arms.drawn.unit_ids) else arms.drawn.design.items
+    values = by_unit(covariates, ids, "covariates")
+    values = values.reshape(len(values), -1) if values.ndim else values.reshape(1, 1)
+    if len(values) != arms.item.size:
         raise EstimateError(
-            f"Covariates have shape {values.shape}, and the design needs a complete row for each of its "
+            f"Covariates have shape {values.shape}, and the design needs a row for each of its "
             f"{arms.item.size} units; a shifted row would adjust one unit by another's. Give one row per unit.",
             {"shape": values.shape},
-            da=f"Kovariaterne har formen {values.shape}, men designet kræver en hel række for hver af sine "
+            da=f"Kovariaterne har formen {values.shape}, men designet kræver en række for hver af sine "
             f"{arms.item.size} enheder; en forskudt række ville justere én enhed efter en anden.",
         )
+    check_whole(values, ids, "covariates")
     return values
 
 

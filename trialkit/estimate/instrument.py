@@ -13,6 +13,7 @@ from scipy.special import fdtrc
 from trialkit.errors import EstimateError
 from trialkit.estimate.adjusted import TREATED, block_indicators
 from trialkit.estimate.compared import Compared, Lot
+from trialkit.estimate.given import by_name, one_of
 from trialkit.estimate.regression import Columns, Labels, Regression, least_squares
 from trialkit.estimate.result import Estimate
 from trialkit.estimate.sandwich import Errors, orthonormal
@@ -67,7 +68,8 @@ def complier_effect(
     """
     found = Compared.of(outcome, assignment, compare, rows=rows, weights=weights)
     found.check_two_per_arm()
-    given = {name: found.aligned(values, name) for name, values in (covariates or {}).items()}
+    named = by_name(covariates, "covariates")
+    given = {name: found.aligned(values, name) for name, values in named.items()}
     both = {**block_indicators(found), **given}
     fitted = two_stage(
         found.outcome,
@@ -170,6 +172,9 @@ def instrument_test(
     ----------
     Hausman (1978), doi:10.2307/1913827; robust as in Wooldridge (2010), Econometric Analysis, section 6.3.1.
     """
+    one_of(kind, ("weak", "endogenous"), "kind")
+    columns = by_name(columns, "columns")
+    instruments = by_name(instruments, "instruments")
     taken, drawn = sorted(set(columns) - set(instruments)), sorted(set(instruments) - set(columns))
     if len(taken) != 1 or len(drawn) != 1:
         raise EstimateError(

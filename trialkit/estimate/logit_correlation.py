@@ -8,7 +8,7 @@ sample size need the other one, of the yes and no themselves, at the share in ha
 from __future__ import annotations
 
 from math import inf, pi, sqrt
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,7 @@ from scipy.special import logit as logit_of
 
 from trialkit.errors import EstimateError
 from trialkit.estimate.correlation import Correlation, icc_of_counts
+from trialkit.estimate.given import labelled, numbers, one_of, same_rows
 from trialkit.estimate.glmm import generalized_mixed_model
 from trialkit.estimate.glmm_likelihood import hermite
 from trialkit.estimate.glmm_profile import spread_interval
@@ -71,9 +72,11 @@ def logit_icc(
     and Bosker (2012), Multilevel Analysis, equation 17.7 (pi^2/3); Venzon and Moolgavkar (1988), doi:10.2307/2347496.
     """
     check_level(level)
-    events = np.asarray(outcome, np.float64)
-    people = np.ones_like(events) if sizes is None else np.asarray(sizes, np.float64)
-    names = np.asarray(cluster)
+    one_of(by, get_args(By), "by")
+    same_rows({"outcome": outcome, "cluster": cluster, "sizes": sizes})
+    events = numbers(outcome, "outcome")
+    people = np.ones_like(events) if sizes is None else numbers(sizes, "sizes")
+    names = labelled(cluster, "cluster")
     _check(events, people, names)
     ends, method = (_by_variance if by == "variance" else _by_likelihood)(events, people, names, level)
     value, low, high = (_latent(spread) for spread in ends)

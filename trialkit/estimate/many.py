@@ -9,24 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trialkit.errors import EstimateError
-from trialkit.estimate.arms import Bound, Statistic
+from trialkit.estimate.arms import Bound, Statistic, bind
 from trialkit.estimate.curves import TIE
 from trialkit.estimate.drawn import ENUMERATED, Drawn, ReferenceSet
+from trialkit.estimate.given import by_name, numbers, one_of
 from trialkit.estimate.judge import Judge
 from trialkit.estimate.null import Tail, extreme
+from trialkit.estimate.result import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from trialkit.design.assignment import Assignment
     from trialkit.design.base import Codes, Design
-    from trialkit.estimate.result import Estimate
 
 Floats = NDArray[np.float64]
 Method = Literal["holm", "bh", "by", "bonferroni", "hochberg", "hommel"]
@@ -68,7 +69,7 @@ def adjusted(p_values: ArrayLike, method: Method = "holm") -> Floats:
     """
     from statsmodels.stats.multitest import multipletests
 
-    given = np.atleast_1d(np.asarray(p_values, np.float64))
+    given = np.atleast_1d(numbers(p_values, "p_values"))
     known = ~np.isnan(given)
     if method not in _NAMES or given.ndim != 1 or ((given[known] < 0) | (given[known] > 1)).any():
         raise EstimateError(
@@ -106,10 +107,13 @@ def one_primary(
     Raises
     ------
     EstimateError
-        As `adjusted`.
+        As `adjusted`; anything but an `Estimate`.
     """
     import pandas as pd
 
+    by_name(() if others is None else others, "others")
+    for name, one in {"primary": primary, **{k: one for k, one in others.items() if one is not None}}.items():
+        _check_answer(name, one)
     p = adjusted([nan if one is None else one.p_value for one in others.values()], method)
     first = primary.to_frame().assign(role="primary", p_adjusted=primary.p_value, note="")
     rows = [
@@ -209,13 +213,16 @@ def westfall_young(
     Westfall and Young (1993), Resampling-Based Multiple Testing, algorithms 2.8 and 4.1; Ge, Dudoit and Speed (2003),
     doi:10.1007/BF02595811.
     """
+    by_name(() if statistics is None else statistics, "statistics")
+    one_of(compared, get_args(Compared), "compared")
+    one_of(sides, get_args(Tail), "sides")
     if not statistics:
         raise EstimateError(
             "No outcome was given, so there is nothing to adjust. Give one statistic per outcome.",
             da="Der er ikke angivet noget udfald, så der er intet at justere. Angiv én statistik pr. udfald.",
         )
     lot = Drawn.of(design, drawn)
-    family = _Family.of([one.bind(lot) for one in statistics.values()], lot, sides, most=most, draws=draws, rng=rng)
+    family = _Family.of([bind(one, lot) for one in statistics.values()], lot, sides, most=most, draws=draws, rng=rng)
     raw, single, stepped = family.by_p() if compared == "min_p" else family.by_statistic()
     exact, n = family.reference.exact, family.reference.draws
     error = np.zeros_like(stepped) if exact else np.sqrt(stepped * (1 - stepped) / n)
@@ -316,6 +323,24 @@ class _Family:
         raw, single, stepped = counts / self.total
         stepped[order] = np.maximum.accumulate(stepped[order])
         return raw, single, stepped
+
+
+def _check_answer(name: str, one: object) -> None:
+    """Refuse what is no answer.
+
+    Raises
+    ------
+    EstimateError
+        It is no `Estimate`.
+    """
+    if not isinstance(one, Estimate):
+        raise EstimateError(
+            f"{name!r} is {type(one).__name__} and no Estimate, so there is no answer to print beside its p-value. Give what "
+            "an estimator returned; for bare p-values take `adjusted`.",
+            {"name": name, "type": type(one).__name__},
+            da=f"{name!r} er {type(one).__name__} og ikke et Estimate, så der er intet svar at skrive ud for p-værdien. Giv "
+            "det, en estimator gav; til rene p-værdier bruges `adjusted`.",
+        )
 
 
 def _values(bounds: Sequence[Bound], codes: Codes) -> Floats:

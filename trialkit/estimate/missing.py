@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from math import ceil, floor, inf, isfinite, nan, sqrt
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from scipy.stats import fisher_exact, norm
 
 from trialkit.errors import EstimateError
+from trialkit.estimate.given import numbers, one_of, same_rows
+from trialkit.estimate.moments import check_level
+from trialkit.estimate.result import percent
+from trialkit.estimate.whole import check_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +95,7 @@ class Bounds:
     def summary(self) -> str:
         """The bounds and the interval in one line."""
         return (
-            f"{self.method}: {self.lower:.3g} to {self.upper:.3g} {self.unit} ({self.level:.0%} interval for the "
+            f"{self.method}: {self.lower:.3g} to {self.upper:.3g} {self.unit} ({percent(self.level)} interval for the "
             f"effect {self.conf_low:.3g} to {self.conf_high:.3g}); {self.attrition.response_treated:.0%} of "
             f"{self.attrition.n_treated} against {self.attrition.response_control:.0%} of {self.attrition.n_control} "
             "reported"
@@ -167,6 +171,8 @@ def lee_bounds(
     Lee (2009), doi:10.1111/j.1467-937X.2009.00536.x: bounds by proposition 1a, variance by proposition 3; the interval:
     Imbens and Manski (2004), doi:10.1111/j.1468-0262.2004.00555.x.
     """
+    check_level(level)
+    one_of(trimming, get_args(Trimming), "trimming")
     y, z = _checked(outcome, treated)
     who = attrition(y, z)
     arms = y[z & ~np.isnan(y)], y[~z & ~np.isnan(y)]
@@ -238,6 +244,7 @@ def manski_bounds(
     Manski (1990), American Economic Review 80, 319; Horowitz and Manski (2000), doi:10.1080/01621459.2000.10473902; the
     interval: Imbens and Manski (2004), doi:10.1111/j.1468-0262.2004.00555.x.
     """
+    check_level(level)
     y, z = _checked(outcome, treated)
     who = attrition(y, z)
     found = _support(y, support)
@@ -387,8 +394,11 @@ def _difference(y: Floats, z: Bools) -> tuple[float, float]:
     return float(one.mean() - two.mean()), error
 
 
-def _checked(outcome: Floats, treated: Bools) -> tuple[Floats, Bools]:
-    y, z = np.asarray(outcome, np.float64), np.asarray(treated)
+def _checked(outcome: ArrayLike, treated: ArrayLike) -> tuple[Floats, Bools]:
+    """Outcomes, nan where there is none, and who was in the new arm, in the same order."""
+    same_rows({"outcome": outcome, "treated": treated})
+    y, z = numbers(outcome, "outcome"), np.asarray(treated)
+    check_whole(y[np.isfinite(y)], None, "outcome")
     if y.ndim != 1 or z.shape != y.shape or z.dtype != bool or np.isinf(y).any() or z.all() or not z.any():
         raise EstimateError(
             f"Outcomes have shape {y.shape} and arms {z.shape} of type {z.dtype}; one finite number (or nan for a gap) "
@@ -405,19 +415,17 @@ def _support(y: Floats, support: tuple[float, float] | None) -> tuple[float, flo
     seen = y[~np.isnan(y)]
     if support is None and seen.size:
         return float(seen.min()), float(seen.max())
-    if (
-        support is None
-        or not support[0] <= min(seen.min(initial=inf), support[1])
-        or support[1] < seen.max(initial=-inf)
-    ):
+    ends = np.full(1, nan) if support is None else numbers(support, "support")
+    pair = ends.shape == (2,) and bool(np.isfinite(ends).all())
+    if not pair or not ends[0] <= min(seen.min(initial=inf), ends[1]) or ends[1] < seen.max(initial=-inf):
         raise EstimateError(
-            f"The support {support} does not hold all outcomes reported, so gaps filled with its ends would bound "
-            "nothing. Give the least and the largest value the outcome can have.",
+            f"The support {support} does not hold all outcomes reported between two finite numbers, so gaps filled with its "
+            "ends would bound nothing. Give the least and the largest value the outcome can have.",
             {"support": support},
-            da=f"Grænserne {support} rummer ikke alle indberettede udfald, så huller fyldt med dem siger intet. Angiv den "
-            "mindste og den største værdi, udfaldet kan have.",
+            da=f"Grænserne {support} er ikke to endelige tal, der rummer alle indberettede udfald, så huller fyldt med dem "
+            "siger intet. Angiv den mindste og den største værdi, udfaldet kan have.",
         )
-    return float(support[0]), float(support[1])
+    return float(ends[0]), float(ends[1])
 
 
 def _nobody(who: Attrition) -> EstimateError:

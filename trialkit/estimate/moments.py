@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isnan, nan
 
+import numpy as np
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from trialkit.errors import EstimateError
@@ -79,11 +80,11 @@ def check_level(level: float) -> None:
     EstimateError
         ``level`` is not strictly between 0 and 1.
     """
-    if not 0 < level < 1:
+    if not isinstance(level, float | int | np.floating) or not 0 < level < 1:
         raise EstimateError(
-            f"The level {level} is not a share between 0 and 1, so no interval has it. Write 0.95 for 95 percent.",
+            f"The level {level!r} is not a share between 0 and 1, so no interval has it. Write 0.95 for 95 percent.",
             {"level": level},
-            da=f"Niveauet {level} er ikke en andel mellem 0 og 1, så intet interval har det. Skriv 0.95 for 95 procent.",
+            da=f"Niveauet {level!r} er ikke en andel mellem 0 og 1, så intet interval har det. Skriv 0.95 for 95 procent.",
         )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from inspect import signature
 from math import nan
-from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from trialkit.design.base import Codes
 from trialkit.errors import EstimateError
 from trialkit.estimate.arms import Bound, aligned
 from trialkit.estimate.drawn import Drawn
+from trialkit.estimate.given import numbers
 
 Floats = NDArray[np.float64]
 
@@ -39,12 +40,18 @@ class UserStatistic:
     name: str = "the user's own statistic"
 
     def bind(self, drawn: Drawn) -> Bound:
-        """The statistic of what was drawn."""
+        """The statistic of what was drawn.
+
+        Raises
+        ------
+        EstimateError
+            Outcomes or labels that do not fit the design, or a ``function`` that is none.
+        """
+        _check_function(self.function, self.name)
         values, item = aligned(drawn, self.outcome, table=self.compare is None)
         treated = np.zeros_like(values)
         if self.compare is not None:
-            drawn.code(self.compare[1])
-            treated = (drawn.codes[item] == drawn.code(self.compare[0])).astype(float)
+            treated = (drawn.codes[item] == drawn.arms(self.compare)[0]).astype(float)
         return Own(drawn=drawn, function=self.function, outcome=values, item=item, treated=treated, name=self.name)
 
 
@@ -79,20 +86,43 @@ class Own:
         EstimateError
             It does not keep its contract.
         """
-        found: Any = np.asarray(self.function(self.outcome - tau * self.treated, codes[:, self.item]), np.float64)
-        if found.shape != (len(codes),) or not np.isfinite(found).all():
+        found = self.function(self.outcome - tau * self.treated, codes[:, self.item])
+        values = numbers(found, f"What the statistic {self.name!r} gave")
+        if values.shape != (len(codes),) or not np.isfinite(values).all():
             raise EstimateError(
-                f"The statistic {self.name!r} gave shape {found.shape} for {len(codes)} allocations, or a number that "
+                f"The statistic {self.name!r} gave shape {values.shape} for {len(codes)} allocations, or a number that "
                 "is not finite; it must give one finite number per allocation. Correct the function.",
-                {"shape": found.shape, "allocations": len(codes)},
-                da=f"Statistikken {self.name!r} gav formen {found.shape} for {len(codes)} tildelinger, eller et tal, "
+                {"shape": values.shape, "allocations": len(codes)},
+                da=f"Statistikken {self.name!r} gav formen {values.shape} for {len(codes)} tildelinger, eller et tal, "
                 "der ikke er endeligt; den skal give ét tal pr. tildeling. Ret funktionen.",
             )
-        return cast(Floats, found)
+        return values
 
     def with_noise(self, rng: np.random.Generator) -> Own:
         """Other outcomes of the kind the function expects: its own, mixed."""
         return replace(self, outcome=rng.permutation(self.outcome))
+
+
+def _check_function(function: object, name: str) -> None:
+    """Refuse what cannot be called with outcomes and allocations, before it is.
+
+    Raises
+    ------
+    EstimateError
+        As said.
+    """
+    try:
+        signature(function).bind(None, None)  # type: ignore[arg-type]
+    except ValueError:  # a function written in C, which does not say what it takes
+        return
+    except TypeError as error:
+        raise EstimateError(
+            f"The statistic {name!r} is no function of two arguments, the outcomes (n_units,) and the codes of k "
+            f"allocations (k, n_units): {error}. Correct the function.",
+            {"statistic": name},
+            da=f"Statistikken {name!r} er ikke en funktion af to ting, udfaldene (n_units,) og koderne for k tildelinger "
+            "(k, n_units). Ret funktionen.",
+        ) from error
 
 
 __all__ = ["Own", "UserStatistic"]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from trialkit.errors import DesignError
+from trialkit.estimate.arms import aligned
 from trialkit.estimate.compared import Compared
 from trialkit.estimate.difference import difference_in_means
 from trialkit.estimate.drawn import ENUMERATED, Drawn
@@ -103,7 +104,9 @@ def average_effect(
     ----------
     As `trialkit.estimate.difference.difference_in_means`; the choice: Young (2019), doi:10.1093/qje/qjy029.
     """
-    lot, y = Drawn.of(design, drawn), np.asarray(outcome, np.float64)
+    lot = Drawn.of(design, drawn)
+    y = aligned(lot, outcome)[0]
+    lot.arms(compare)
     named = {"unit": unit, "level": level, "term": term, "exploratory": exploratory, "digests": digests}
     test = randomization_test(design, drawn, default(lot, y, compare), most=most, draws=draws, rng=rng, **named)  # type: ignore[arg-type]
     try:

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import nan, sqrt
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trialkit.estimate.arms import Statistic
+from trialkit.estimate.arms import Statistic, bind
 from trialkit.estimate.drawn import ENUMERATED, Drawn, ReferenceSet
+from trialkit.estimate.given import one_of
 from trialkit.estimate.judge import Judge, Sides, accepted, firsts, hodges_lehmann
+from trialkit.estimate.moments import check_level
 from trialkit.estimate.pairs import Pairs
 from trialkit.estimate.ranks import Ranked
 from trialkit.estimate.region import Region
 from trialkit.estimate.result import Estimate
 from trialkit.estimate.waves import WithinMonths
+from trialkit.estimate.whole import check_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,8 +92,17 @@ class RandomizationTest:
         return None if self.region is None else self.region.connected
 
     def p_value_at(self, tau: float, sides: Sides | None = None) -> float:
-        """The p-value of the hypothesis that the effect is ``tau``, by this or another definition of extreme."""
-        return self.judge.p_value(tau, sides or self.sides)
+        """The p-value of the hypothesis that the effect is ``tau``, by this or another definition of extreme.
+
+        Raises
+        ------
+        EstimateError
+            ``tau`` is no finite number, or an unknown word for ``sides``.
+        """
+        check_number(tau, "tau")
+        if sides is not None:
+            one_of(sides, get_args(Sides), "sides")
+        return self.judge.p_value(float(tau), sides or self.sides)
 
     @property
     def mean(self) -> float:
@@ -175,15 +187,19 @@ def randomization_test(
     ------
     EstimateError
         ``E_NOT_DRAWN``: no lot was drawn.  ``E_NOT_POSSIBLE``: the design could not have given this.
-        ``E_TOO_MANY``: too many allocations and no ``draws``.  Outcomes that do not fit the design.
+        ``E_TOO_MANY``: too many allocations and no ``draws``.  Outcomes that do not fit the design, no statistic, a
+        level outside (0, 1), or an unknown word for ``sides``.
 
     References
     ----------
     Fisher (1935), The Design of Experiments; the interval by inversion: Rosenbaum (2002), Observational Studies,
     section 2.6; the Monte Carlo p-value: Phipson and Smyth (2010), doi:10.2202/1544-6115.1585.
     """
+    check_level(level)
+    if sides is not None:
+        one_of(sides, get_args(Sides), "sides")
     lot = Drawn.of(design, drawn)
-    bound = statistic.bind(lot)
+    bound = bind(statistic, lot)
     reference = ReferenceSet.of(lot, most=most, draws=draws, rng=rng)
     sides = sides or ("greater" if isinstance(bound, Ranked) and bound.kind == "gap" else "distance")
     judge = Judge.of(bound, reference)

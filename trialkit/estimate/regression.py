@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trialkit.errors import EstimateError
+from trialkit.estimate.given import by_name, labelled, numbers, same_rows
 from trialkit.estimate.moments import Moments
 from trialkit.estimate.result import Estimate
 from trialkit.estimate.sandwich import (
@@ -24,6 +25,7 @@ from trialkit.estimate.sandwich import (
     numbered,
     orthonormal,
 )
+from trialkit.estimate.whole import check_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,19 +126,23 @@ class Columns:
         EstimateError
             A length that differs, a missing value, or a weight that is not positive.
         """
-        y = np.asarray(outcome, np.float64)
-        given = {name: np.asarray(column, np.float64) for name, column in columns.items()}
+        columns = by_name(columns, "columns")
+        rows = {"outcome": outcome, "blocks": blocks, "clusters": clusters, "weights": weights}
+        same_rows({**rows, **columns})
+        y = numbers(outcome, "outcome")
+        given = {name: numbers(column, name) for name, column in columns.items()}
         if blocks is None:
             given = {INTERCEPT: np.ones_like(y), **given}
         reported = len(given)
         if blocks is not None:
-            block, names = numbered(blocks)
+            block, names = numbered(labelled(blocks, "blocks"))
+            check_column("the blocks", block.astype(np.float64), y.shape)
             given |= {f"block {name}": (block == code).astype(np.float64) for code, name in enumerate(names)}
         if not given:
             raise EstimateError("A regression needs at least one column. Give what the outcome is compared by.")
-        w = None if weights is None else np.asarray(weights, np.float64)
+        w = None if weights is None else numbers(weights, "weights")
         for name, column in {"the outcome": y, **given, **({} if w is None else {"the weights": w})}.items():
-            _check_column(name, column, y.shape)
+            check_column(name, column, y.shape)
         if w is not None and (w <= 0).any():
             raise EstimateError(
                 "A weight is not positive, and a row without weight has no variance that could be seen. Leave such "
@@ -145,9 +151,9 @@ class Columns:
                 da="En vægt er ikke positiv, og en række uden vægt har ingen spredning, der kan ses. Udelad sådanne "
                 "rækker.",
             )
-        codes = None if clusters is None else numbered(clusters)[0]
+        codes = None if clusters is None else numbered(labelled(clusters, "clusters"))[0]
         if codes is not None and codes.shape != y.shape:
-            _check_column("the clusters", codes.astype(np.float64), y.shape)
+            check_column("the clusters", codes.astype(np.float64), y.shape)
         return cls(
             outcome=y,
             names=tuple(given),
@@ -238,17 +244,23 @@ def least_squares(
     return given.solved(given.values, errors)
 
 
-def _check_column(name: str, column: Floats, shape: tuple[int, ...]) -> None:
-    gaps = np.flatnonzero(~np.isfinite(column.ravel())).tolist()
-    if column.ndim != 1 or column.shape != shape or gaps:
+def check_column(name: str, column: Floats, shape: tuple[int, ...]) -> None:
+    """Refuse a column that is not one whole number per row.
+
+    Raises
+    ------
+    EstimateError
+        Another shape than the outcome's; a gap, an infinite number, or one too large to be squared.
+    """
+    if column.ndim != 1 or column.shape != shape:
         raise EstimateError(
-            f"The column {name!r} has shape {column.shape} with {len(gaps)} missing, and the outcome has {shape}. One "
-            "row would be read as another, or be lost. Give one number per row; decide about missing ones before.",
-            {"column": name, "shape": column.shape, "missing": gaps},
-            da=f"Kolonnen {name!r} har formen {column.shape} og mangler {len(gaps)} tal, men udfaldet har {shape}. En "
-            "række ville blive læst som en anden eller gå tabt. Angiv ét tal pr. række; afgør først, hvad der gøres "
-            "ved manglende tal.",
+            f"The column {name!r} has shape {column.shape}, and the outcome has {shape}. One row would be read as another, or "
+            "be lost. Give one number per row.",
+            {"column": name, "shape": column.shape, "missing": []},
+            da=f"Kolonnen {name!r} har formen {column.shape}, men udfaldet har {shape}. En række ville blive læst som en "
+            "anden eller gå tabt. Angiv ét tal pr. række.",
         )
+    check_whole(column, None, name)
 
 
 def _check_found(covariance: Floats, names: tuple[str, ...]) -> None:
@@ -263,4 +275,4 @@ def _check_found(covariance: Floats, names: tuple[str, ...]) -> None:
         )
 
 
-__all__ = ["INTERCEPT", "Columns", "Labels", "Regression", "least_squares"]
+__all__ = ["INTERCEPT", "Columns", "Labels", "Regression", "check_column", "least_squares"]

@@ -44,10 +44,9 @@ class Estimate:
 
     def summary(self) -> str:
         """The estimate and its interval in one line; that there is none, where there is none."""
-        interval = f"{self.level:.0%} interval {self.conf_low:.3g} to {self.conf_high:.3g}"
-        if isnan(self.conf_low) or isnan(self.conf_high):
-            interval = "no interval"
-        return f"{self.term}: {self.estimate:.3g} {self.unit} ({interval}, {self.n_units} units)"
+        ends = _interval(self, 3)
+        interval = f"{percent(self.level)} interval {ends}" if ends else "no interval"
+        return f"{self.term}: {_plain(self.estimate)} {self.unit} ({interval}, {self.n_units} units)"
 
     def plot(self, ax: Axes) -> Axes:
         """Draw the estimate and its interval on the caller's axes, one line per term.
@@ -66,6 +65,27 @@ class Estimate:
                 )  # fmt: skip
         ax.set_xlabel(self.unit)
         return ax
+
+
+def percent(level: float) -> str:
+    """A level in percent, with the decimals it has.
+
+    >>> percent(0.95), percent(0.999), percent(1 - 0.05)
+    ('95%', '99.9%', '95%')
+    """
+    return f"{100 * level:.6g}%"
+
+
+def _plain(number: float, digits: int = 3) -> str:
+    """A number for reading; 0 has no sign."""
+    return f"{number + 0.0:.{digits}g}"
+
+
+def _interval(one: Estimate, digits: int) -> str:
+    """Both ends; an empty text where there is no interval."""
+    if isnan(one.conf_low) or isnan(one.conf_high):
+        return ""
+    return f"{_plain(one.conf_low, digits)} to {_plain(one.conf_high, digits)}"
 
 
 def table(estimates: Iterable[Estimate], form: Form = "markdown") -> str:
@@ -96,8 +116,8 @@ def _shown(estimates: Iterable[Estimate]) -> pd.DataFrame:
     rows = [
         (
             one.term,
-            f"{one.estimate:.4g} {one.unit}",
-            "none" if isnan(one.conf_low) or isnan(one.conf_high) else f"{one.conf_low:.4g} to {one.conf_high:.4g}",
+            f"{_plain(one.estimate, 4)} {one.unit}",
+            _interval(one, 4) or "none",
             "none" if isnan(one.p_value) else f"{one.p_value:.4g}",
             one.method,
             str(one.n_units),
@@ -114,4 +134,4 @@ def _markdown(frame: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in line)} |" for line in lines)
 
 
-__all__ = ["Estimate", "Form", "table"]
+__all__ = ["Estimate", "Form", "percent", "table"]

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trialkit.errors import EstimateError
-from trialkit.estimate.arms import Bound, Statistic
+from trialkit.estimate.arms import Bound, Statistic, bind
 from trialkit.estimate.drawn import Drawn
+from trialkit.estimate.given import one_of
 from trialkit.estimate.null import Tail, extreme
+from trialkit.estimate.whole import check_count, check_generator
 
 if TYPE_CHECKING:
     from trialkit.design.assignment import Assignment
@@ -90,6 +92,10 @@ def sequential_p(
     ----------
     Besag and Clifford (1991), doi:10.1093/biomet/78.2.301, section 2.
     """
+    one_of(sides, get_args(Tail), "sides")
+    check_count(hits, "hits")
+    check_count(most_draws, "most_draws")
+    check_generator(rng, needed=True)
     if hits < 1 or most_draws < hits:
         raise EstimateError(
             f"{hits} hits in at most {most_draws} draws is no rule to stop by. Give hits of 1 or more, and more draws.",
@@ -98,7 +104,7 @@ def sequential_p(
             "flere træk.",
         )
     lot = Drawn.of(design, drawn)
-    bound = statistic.bind(lot)
+    bound = bind(statistic, lot)
     mean = _mean(bound, sides)
     own = float(bound.values(lot.codes[None, :])[0]) - mean
     found, made = 0, 0

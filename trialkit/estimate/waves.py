@@ -21,7 +21,8 @@ from trialkit.errors import EstimateError
 from trialkit.estimate.arms import Bound
 from trialkit.estimate.curves import Curves
 from trialkit.estimate.drawn import Drawn
-from trialkit.estimate.within_months import STARTED, Calendar, Contrast, contrast
+from trialkit.estimate.given import one_of
+from trialkit.estimate.within_months import STARTED, Calendar, Contrast, check_panel, contrast, start_dates
 from trialkit.panel import Panel
 
 Floats = NDArray[np.float64]
@@ -62,19 +63,13 @@ class DifferenceWithinMonths:
             The panel has other units than the design, a label has no start, or no month has both started and
             waiting units under the allocation drawn.
         """
+        one_of(self.counted_per, ("child", "unit"), "counted_per")
+        check_panel(self.panel)
         names = drawn.design.label_names
         units = getattr(drawn.design, "units", None)
         if units is None or tuple(units.ids) != self.panel.units:
             raise _other_units()
-        if missing := [name for name in names if name not in self.starts]:
-            raise EstimateError(
-                f"Label {missing[0]!r} has no start, so nobody can say who was waiting. Give a date, or None for one "
-                "that never starts.",
-                {"labels": missing},
-                da=f"{missing[0]!r} har ingen startdato, så ingen kan sige, hvem der ventede. Angiv en dato, eller None "
-                "hvis den aldrig starter.",
-            )
-        found = self._bound(drawn, tuple(self.starts[name] for name in names))
+        found = self._bound(drawn, start_dates(names, self.starts))
         if not found.own.usable[0]:
             raise EstimateError(
                 "No month has both units that had started and units that waited with whole windows, so there is "

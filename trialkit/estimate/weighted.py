@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import nan, sqrt
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,9 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 from trialkit.errors import DesignError, EstimateError
 from trialkit.estimate.arms import aligned
 from trialkit.estimate.drawn import Drawn
+from trialkit.estimate.given import one_of
 from trialkit.estimate.moments import Moments
 from trialkit.estimate.result import Estimate
 from trialkit.estimate.sandwich import left_over
+from trialkit.estimate.whole import check_generator
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -85,6 +87,8 @@ def horvitz_thompson(
     doi:10.1515/jci-2012-0009, for the variance by Young's inequality; Aronow and Samii (2013), Survey Methodology 39,
     231-241, for pairs of probability 0.
     """
+    one_of(effects, get_args(Effects), "effects")
+    _check_options(never_together, df)
     seen = Seen.of(outcome, drawn, compare, rng)
     new, usual = seen.total / seen.chance[0], seen.total / seen.chance[1]
     value = float(new[seen.new].sum() - usual[seen.usual].sum()) / seen.n_units
@@ -102,6 +106,18 @@ def horvitz_thompson(
         exploratory=exploratory,
         digests=digests,
     )
+
+
+def _check_options(never_together: NeverTogether, df: Freedom) -> None:
+    """Refuse words that name no choice.
+
+    Raises
+    ------
+    EstimateError
+        As said.
+    """
+    one_of(never_together, get_args(NeverTogether), "never_together")
+    one_of(df, get_args(Freedom), "df")
 
 
 def hajek(
@@ -146,6 +162,7 @@ def hajek(
     Survey Sampling, section 5.7; Aronow and Samii (2017), doi:10.1214/16-AOAS1005, section 4; Welch (1947),
     doi:10.1093/biomet/34.1-2.28.
     """
+    _check_options(never_together, df)
     seen = Seen.of(outcome, drawn, compare, rng)
     means, parts = [], []
     for chance, here in zip(seen.chance, (seen.new, seen.usual), strict=True):
@@ -204,8 +221,9 @@ class Seen:
                 "Drawn.of(design, tildeling).",
                 code="E_NOT_DRAWN",
             )
-        new, usual = (drawn.code(label) for label in compare)
-        values, item = aligned(drawn, np.asarray(outcome, np.float64))
+        check_generator(rng)
+        new, usual = drawn.arms(compare)
+        values, item = aligned(drawn, outcome)
         free, n_items = drawn.free, len(drawn.design.items)
         chances = drawn.design.probabilities(rng=rng).values[free]
         _check_both_possible(drawn, chances[:, [new, usual]], compare)

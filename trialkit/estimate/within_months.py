@@ -8,7 +8,7 @@ coefficients are found anew for every allocation: here for many at once, exactly
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, Self
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from trialkit.design.base import Codes
 from trialkit.errors import EstimateError
+from trialkit.panel import Panel
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -110,6 +111,60 @@ class Contrast:
         return found
 
 
+def start_dates(names: Sequence[str], starts: Mapping[str, date | None]) -> tuple[date | None, ...]:
+    """The start of each label, in the order of ``names``.
+
+    Raises
+    ------
+    EstimateError
+        ``starts`` is no mapping, lacks a label, has one that is none, or holds something that is neither date nor None.
+    """
+    if not isinstance(starts, Mapping):
+        raise EstimateError(
+            f"starts is {type(starts).__name__}, and a start is needed for each of {', '.join(names)}. Give a dictionary, "
+            "label to date, None for one that never starts.",
+            {"labels": list(names)},
+            da=f"starts er {type(starts).__name__}, men der skal en startdato til hver af {', '.join(names)}. Giv en ordbog, "
+            "navn til dato, None hvis den aldrig starter.",
+        )
+    if missing := [name for name in names if name not in starts]:
+        raise EstimateError(
+            f"Label {missing[0]!r} has no start, so nobody can say who was waiting. Give a date, or None for one "
+            "that never starts.",
+            {"labels": missing},
+            da=f"{missing[0]!r} har ingen startdato, så ingen kan sige, hvem der ventede. Angiv en dato, eller None "
+            "hvis den aldrig starter.",
+        )
+    wrong = [name for name in starts if name not in names or not isinstance(starts[name], date | None)]
+    if wrong:
+        raise EstimateError(
+            f"starts says {starts[wrong[0]]!r} of {wrong[0]!r}, which is no date of a label of the design "
+            f"({', '.join(names)}). Give a datetime.date for each, or None for one that never starts.",
+            {"labels": wrong},
+            da=f"starts siger {starts[wrong[0]]!r} om {wrong[0]!r}, og det er ikke en dato for et navn i designet "
+            f"({', '.join(names)}). Giv en datetime.date for hvert, eller None hvis det aldrig starter.",
+        )
+    return tuple(starts[name] for name in names)
+
+
+def check_panel(panel: object) -> None:
+    """Refuse anything but a `Panel`: bare numbers do not say which units and periods they are of.
+
+    Raises
+    ------
+    EstimateError
+        As said.
+    """
+    if not isinstance(panel, Panel):
+        raise EstimateError(
+            f"panel is {type(panel).__name__}, which does not say which units and periods its numbers are of. Give a "
+            "trialkit.Panel.",
+            {"type": type(panel).__name__},
+            da=f"panel er {type(panel).__name__} og siger ikke, hvilke enheder og perioder tallene gælder. Giv en "
+            "trialkit.Panel.",
+        )
+
+
 def states(calendar: Calendar, starts: Sequence[date | None], *, window_days: int = 0) -> NDArray[np.int8]:
     """Whether someone born in a period of the calendar met the new way: per label and period.
 
@@ -133,11 +188,13 @@ def states(calendar: Calendar, starts: Sequence[date | None], *, window_days: in
     EstimateError
         The window is negative.
     """
-    if window_days < 0:
+    if isinstance(window_days, bool) or not isinstance(window_days, int | np.integer) or window_days < 0:
         raise EstimateError(
-            f"A window of {window_days} days ends before it begins, so no outcome could be counted. Give 0 or more.",
+            f"A window of {window_days!r} days is no number of days, or ends before it begins, so no outcome could be "
+            "counted. Give a whole number, 0 or more.",
             {"window_days": window_days},
-            da=f"Et vindue på {window_days} dage slutter, før det begynder, så intet kan tælles. Angiv 0 eller mere.",
+            da=f"Et vindue på {window_days!r} dage er intet antal dage, eller slutter, før det begynder, så intet kan tælles. "
+            "Angiv et helt tal, 0 eller mere.",
         )
     start = np.array([NEVER if day is None else day.toordinal() for day in starts], np.int64)[:, None]
     found = np.full((len(start), len(calendar.periods)), LEFT_OUT, np.int8)

@@ -7,13 +7,14 @@ is the design's own: the estimate anew for every allocation, weights included.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trialkit.errors import EstimateError
 from trialkit.estimate.cells import Floats
+from trialkit.estimate.given import numbers, one_of
 
 Weights = Literal["variance", "harmonic"]
 
@@ -61,7 +62,8 @@ def within_periods(
     ----------
     Thompson et al. (2018), doi:10.1002/sim.7668, section 3.
     """
-    y, at = np.asarray(summaries, np.float64), np.atleast_2d(codes)
+    one_of(weights, get_args(Weights), "weights")
+    y, at = numbers(summaries, "summaries"), np.atleast_2d(codes)
     if y.ndim != 2 or at.shape[1] != len(y) or not np.isfinite(y).all():
         raise EstimateError(
             f"The summaries have shape {y.shape}, the allocations {at.shape[1]} clusters, and every cluster needs a "
@@ -70,7 +72,7 @@ def within_periods(
             da=f"Opgørelserne har formen {y.shape}, lodtrækningerne {at.shape[1]} klynger, og hver klynge skal have et "
             "tal i hver periode. Giv én række pr. klynge uden huller.",
         )
-    begun = np.asarray(starts)[:, None] <= np.arange(y.shape[1])
+    begun = numbers(starts, "starts")[:, None] <= np.arange(y.shape[1])
     columns = [_one_period(y[:, j] - y[:, j].mean(), begun[:, j][at], weights) for j in range(y.shape[1])]
     differences, weight = (np.stack(found, axis=1) for found in zip(*columns, strict=True))
     total = np.nansum(weight, axis=1)
