@@ -238,8 +238,9 @@ def test_degrees_of_freedom_are_those_between_clusters():
     assert parallel(14, income=1).between_df == 11
     assert fitted(wedge_counts(12, "binomial", clusters=9), "binomial").between_df == 7
     assert np.isnan(parallel(14).moments("treated", df="normal").df)
-    with pytest.raises(EstimateError, match="no degrees of freedom"):
-        fitted(wedge_counts(12, "binomial", clusters=2), "binomial").estimate("treated")
+    with pytest.raises(EstimateError, match="2 clusters") as told:
+        fitted(wedge_counts(12, "binomial", clusters=2), "binomial")
+    assert told.value.code == "E_FEW_CLUSTERS"
 
 
 def test_few_clusters_and_one_intercept_are_said():

@@ -67,7 +67,7 @@ def allocations(design: Design) -> Iterator[np.ndarray]:
 def test_a_gap_in_the_periods_is_no_gap_in_exposure() -> None:
     y, start = outcomes(12), np.repeat([3, 4, 0], 4)
     plain = staggered(y, start, unit="1")
-    gapped = staggered(y, np.repeat([7, 8.5, 0], 4), periods=[1, 2, 7, 9, 12, 20], unit="1")
+    gapped = staggered(y, np.repeat([7, 8, 0], 4), periods=[1, 2, 7, 9, 12, 20], unit="1")
     assert gapped.estimate.estimate == plain.estimate.estimate
     assert timing([7, 8, 9, 30], [1, 7, 9], 3).first.tolist() == [1, 2, 2, 3]
 
@@ -437,7 +437,9 @@ def test_a_tidy_frame_in_any_order_is_one_table() -> None:
 
 def test_counts_per_child_weigh_units_by_their_children() -> None:
     size = np.array([[10.0, 10], [90.0, 90]])
-    panel = Panel(units=("a", "b"), periods=("1", "2"), numerator=np.array([[5.0, 5], [9, 9]]), denominator=size)
+    panel = Panel(
+        units=("a", "b"), periods=("1", "2"), numerator=np.array([[5.0, 5], [9, 9]]), denominator=size, unit="points"
+    )
     assert counts(panel).mean(axis=0) == pytest.approx([0.3, 0.3])
     assert counts(panel, per="child").mean(axis=0) == pytest.approx([0.14, 0.14])
     with pytest.raises(EstimateError, match="per"):
@@ -473,6 +475,7 @@ def test_two_waves_that_mirror_each_other_cannot_reach_one_allocation_in_all() -
     design = complete([f"u{k}" for k in range(6)], {"w1": 3, "w3": 3})
     codes = next(allocations(design))
     for method in ("efficient", "callaway_santanna"):
-        found = staggered_by_lot(design, codes, outcomes(6), STARTS, unit="1", method=method)  # type: ignore[arg-type]
+        starts = {label: STARTS[label] for label in design.label_names}
+        found = staggered_by_lot(design, codes, outcomes(6), starts, unit="1", method=method)  # type: ignore[arg-type]
         assert found.estimate.smallest_p == pytest.approx(2 / 20)
         assert found.estimate.p_value >= 2 / 20 - 1e-12

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from scipy.special import chdtrc, ndtr, ndtri
 
 from trialkit.errors import EstimateError
-from trialkit.estimate.cohorts import Bools, Cohorts, Floats, Ints, balanced, timing, unknown
+from trialkit.estimate.cohorts import Bools, Cohorts, Floats, Ints, given, unknown
 from trialkit.estimate.event_study import EventStudy
 from trialkit.estimate.influence import Base, Comparisons, ControlGroup, Influence, joined, no_never
 from trialkit.estimate.result import Estimate
@@ -327,9 +327,7 @@ def callaway_santanna(
     Callaway and Sant'Anna (2021), doi:10.1016/j.jeconom.2020.12.001, theorem 1 and equations (2.8), (2.9); errors from
     the influence functions of theorem 2.
     """
-    y = balanced(outcome)
-    first, times = timing(start, periods, y.shape[1])
-    y = balanced(y, first)
+    y, first, times = given(outcome, start, periods)
     if control not in ("never_treated", "not_yet_treated"):
         raise unknown("control", control, ("never_treated", "not_yet_treated"))
     if base not in ("varying", "universal"):

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
 from trialkit.errors import EstimateError
+from trialkit.estimate.given import by_name, numbers
 from trialkit.estimate.regression import INTERCEPT
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
+FEWEST_CLUSTERS: Final = 3
+FARTHEST: Final = 1e60  # from 1, up or down: the small-sample corrections take fourth powers, and 1e308 is the end
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -157,6 +161,26 @@ def least_squares(x: Floats, y: Floats, w: Floats) -> tuple[Floats, Floats]:
     return np.asarray(start, np.float64), np.asarray(left, np.float64)
 
 
+def one_per_row(outcome: ArrayLike, name: str = "outcome") -> Floats:
+    """(n,) one number per row, at least one row.
+
+    Raises
+    ------
+    EstimateError
+        Something that is no number, no row, or another shape.
+    """
+    found = numbers(outcome, name)
+    if found.ndim != 1 or not found.size:
+        raise EstimateError(
+            f"{name} has shape {found.shape}, and one number per row is needed, of at least one row. Give a list, an array "
+            "or a Series.",
+            {"name": name, "shape": found.shape},
+            da=f"{name} har formen {found.shape}, og der skal være ét tal pr. række og mindst én række. Giv en liste, et "
+            "array eller en Series.",
+        )
+    return found
+
+
 def fixed_effects(columns: Mapping[str, ArrayLike], n: int) -> tuple[tuple[str, ...], Floats]:
     """Names and values of the intercept and the columns, in the order given.
 
@@ -174,9 +198,10 @@ def fixed_effects(columns: Mapping[str, ArrayLike], n: int) -> tuple[tuple[str, 
     Raises
     ------
     EstimateError
-        A column is not (n,); ``facts["column"]`` says which.  Gaps are for `check_rows`, rank for `check_rank`.
+        A column is no numbers, or not (n,); ``facts["column"]`` says which.  Gaps are for `check_rows`, rank for `check_rank`.
     """
-    given = {INTERCEPT: np.ones(n), **{name: np.asarray(column, np.float64) for name, column in columns.items()}}
+    named = by_name(columns, "columns").items()
+    given = {INTERCEPT: np.ones(n), **{name: numbers(column, f"the column {name!r}") for name, column in named}}
     for name, column in given.items():
         if column.shape != (n,):
             raise EstimateError(
@@ -188,7 +213,7 @@ def fixed_effects(columns: Mapping[str, ArrayLike], n: int) -> tuple[tuple[str, 
 
 
 def check_rows(y: Floats, x: Floats, cluster: NDArray[np.intp], weights: Floats) -> None:
-    """Refuse lengths that differ, gaps, weights that are not positive, and a single cluster."""
+    """Refuse lengths that differ, gaps, weights that are not positive, sizes nobody can square, and a single cluster."""
     n = len(x)
     if not (y.shape[-1] == len(cluster) == n and weights.shape == (n,)):
         raise EstimateError(
@@ -208,12 +233,47 @@ def check_rows(y: Floats, x: Floats, cluster: NDArray[np.intp], weights: Floats)
             da=f"{len(rows)} rækker mangler en værdi eller har en vægt, der ikke er positiv; den første er række "
             f"{rows[0]}. Udelad dem med vilje, eller udfyld dem.",
         )
+    check_scale("the outcome", y)
+    check_scale("a column", x)
+    check_scale("a weight", weights)
     if len(np.unique(cluster)) < 2:
         raise EstimateError(
             "There is one cluster, so nothing shows how clusters vary. Give at least two.",
             {"clusters": 1},
             da="Der er én klynge, så intet viser, hvordan klynger varierer. Giv mindst to.",
+            code="E_FEW_CLUSTERS",
         )
+
+
+def check_scale(name: str, values: Floats) -> None:
+    """Refuse numbers so large or so small that their squares and fourth powers are no numbers any more."""
+    largest = max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
+    if largest and not 1 / FARTHEST <= largest <= FARTHEST:
+        raise EstimateError(
+            f"The numbers of {name} go to {largest:.3g}, and their squares and products are beyond what a computer can "
+            "hold. Count in another unit, nearer 1.",
+            {"name": name, "largest": largest},
+            da=f"Tallene ({name}) går til {largest:.3g}, og deres kvadrater og produkter er uden for, hvad en computer kan "
+            "rumme. Regn i en anden enhed, nærmere 1.",
+        )
+
+
+def check_clusters(clusters: int) -> None:
+    """Refuse fewer clusters than show how clusters differ (``E_FEW_CLUSTERS``)."""
+    if clusters < FEWEST_CLUSTERS:
+        raise EstimateError(
+            f"There are {clusters} clusters, and how clusters differ cannot be seen from fewer than {FEWEST_CLUSTERS}. Use "
+            "the randomization test of the design.",
+            {"clusters": clusters},
+            da=f"Der er {clusters} klynger, og hvor forskellige klynger er, kan ikke ses af færre end {FEWEST_CLUSTERS}. "
+            "Brug designets randomiseringstest.",
+            code="E_FEW_CLUSTERS",
+        )
+
+
+def weights_of(weights: ArrayLike | None, n: int) -> Floats:
+    """(n,) weights as numbers, 1 unless given; what they may be is for `check_rows`."""
+    return np.ones(n) if weights is None else numbers(weights, "weights")
 
 
 def persons_of(sizes: ArrayLike, weights: ArrayLike | None, n: int) -> Floats:
@@ -224,7 +284,7 @@ def persons_of(sizes: ArrayLike, weights: ArrayLike | None, n: int) -> Floats:
     EstimateError
         Not whole numbers from 1, or weights beside them.
     """
-    found = np.asarray(sizes, np.float64)
+    found = numbers(sizes, "sizes")
     if weights is not None or found.shape != (n,) or not ((found >= 1) & (found == np.floor(found))).all():
         raise EstimateError(
             f"sizes has shape {found.shape} for {n} rows, is not whole numbers from 1, or stands beside weights. They count "
@@ -244,7 +304,7 @@ def check_within(within: ArrayLike | None, shape: tuple[int, ...]) -> Floats:
     EstimateError
         They are missing, of another shape, or negative.
     """
-    found = np.asarray(np.nan if within is None else within, np.float64)
+    found = numbers(np.nan if within is None else within, "within")
     if found.shape != shape or not (np.isfinite(found) & (found >= 0)).all():
         raise EstimateError(
             f"within has shape {found.shape}, is negative or was not given, and sizes need one sum of squares of the persons "
@@ -271,6 +331,6 @@ def check_rank(x: Floats, names: tuple[str, ...]) -> None:
 
 
 __all__ = [
-    "Floats", "Ints", "Layout", "Sums", "check_rank", "check_rows", "check_within", "fixed_effects", "least_squares",
-    "persons_of",
+    "Floats", "Ints", "Layout", "Sums", "check_clusters", "check_rank", "check_rows", "check_scale", "check_within",
+    "fixed_effects", "least_squares", "one_per_row", "persons_of", "weights_of",
 ]  # fmt: skip

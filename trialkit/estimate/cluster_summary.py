@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,9 +17,10 @@ from scipy.optimize import brentq
 from scipy.stats import f as f_distribution
 
 from trialkit.errors import EstimateError
-from trialkit.estimate.cells import Floats, check_rank, check_rows, fixed_effects, least_squares
+from trialkit.estimate.cells import Floats, check_rank, check_rows, fixed_effects, least_squares, one_per_row
 from trialkit.estimate.correlation import Correlation
 from trialkit.estimate.drawn import Drawn
+from trialkit.estimate.given import by_name, numbers, one_of, side_by_side
 from trialkit.estimate.moments import Moments, check_level
 from trialkit.estimate.randomization import RandomizationTest, randomization_test
 from trialkit.estimate.regression import least_squares as regression
@@ -67,7 +68,13 @@ class ClusterSummaries:
         """Mean of the treated clusters' values minus that of the others, every cluster alike; by Student's t.
 
         Equal variances: clusters - 2 degrees of freedom.  Welch's lets them differ.
+
+        Raises
+        ------
+        EstimateError
+            An unknown ``variance``, or clusters of an arm that do not vary.
         """
+        one_of(variance, get_args(Variance), "variance")
         if variance == "equal":
             return self._told(self._weighted(np.ones_like(self.sizes)), "t test", level)
         found = welch(self.values[self.treated], self.values[~self.treated])
@@ -79,7 +86,13 @@ class ClusterSummaries:
 
         The weights are n, or n / (1 + (n - 1) ICC) with the ICC of `icc`, cut off at 0 (Kerry & Bland 2001,
         doi:10.1002/1097-0258(20010215)20:3<377::AID-SIM799>3.0.CO;2-N); the error is that of least squares.
+
+        Raises
+        ------
+        EstimateError
+            An unknown ``by``, or clusters of an arm that do not vary.
         """
+        one_of(by, get_args(By), "by")
         share = max(self.icc().estimate, 0.0) if by == "minimum variance" else 0.0
         weights = self.sizes / (1 + (self.sizes - 1) * share)
         named = "size" if by == "size" else f"minimum variance, ICC {share:.3g}"
@@ -248,9 +261,10 @@ def cluster_summaries(
     Hayes & Moulton (2017), Cluster Randomised Trials, 2nd edition, doi:10.4324/9781315370286, chapter 10; Gail, Mark,
     Carroll, Green & Pee (1996), doi:10.1002/(SICI)1097-0258(19960615)15:11<1069::AID-SIM220>3.0.CO;2-Q.
     """
-    y = np.asarray(outcome, np.float64)
-    code, names = numbered(clusters)
-    given = dict(covariates or {})
+    side_by_side(covariates, outcome=outcome, clusters=clusters, treated=treated)
+    y = one_per_row(outcome)
+    code, names = numbered(clusters, "clusters")
+    given = by_name(covariates, "covariates")
     terms, x = fixed_effects(given, len(y))
     check_rows(y, x, code, np.ones(len(y)))
     check_rank(x, terms)
@@ -267,7 +281,7 @@ def cluster_summaries(
 
 def _arm(treated: ArrayLike, code: NDArray[np.intp], names: tuple[str, ...]) -> Bools:
     """(k,) the arm of each cluster."""
-    z = np.asarray(treated, np.float64)
+    z = numbers(treated, "treated")
     if z.shape != code.shape or not np.isin(z, (0.0, 1.0)).all():
         raise _impossible("treated is not 0 or 1 for every row", "treated er ikke 0 eller 1 for hver række")
     share = np.bincount(code, z) / np.bincount(code)

@@ -7,14 +7,18 @@ with the number of units once these are known.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trialkit.errors import EstimateError, PanelError
+from trialkit.estimate.cells import check_scale
+from trialkit.estimate.given import numbers, same_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,7 +112,9 @@ class Timing(NamedTuple):
     periods: Floats  # (t,) as given, ascending
 
 
-def timing(start: ArrayLike, periods: ArrayLike | None, n_periods: int) -> Timing:
+def timing(
+    start: ArrayLike, periods: ArrayLike | None, n_periods: int, *, names: Sequence[str] | None = None
+) -> Timing:
     """Starts as columns: the first observed period at or after the start.
 
     Periods are counted by their order, never by subtraction, so a gap in them is no gap in exposure: with periods 1, 2,
@@ -119,13 +125,15 @@ def timing(start: ArrayLike, periods: ArrayLike | None, n_periods: int) -> Timin
     ----------
     start : (n,) the period each unit starts in, in the numbers of ``periods``
     periods : (t,) ascending numbers; 1 ... t if left out
+    names : (n,) what a refusal calls each start, e.g. labels; rows by number unless given
 
     Raises
     ------
     EstimateError
-        Periods are not ascending, or as many as columns.
+        Periods are not ascending, or as many as columns; a start that is no number, is below 0 where periods are not
+        (which is how some tables write that it is missing), or lies between whole periods.
     """
-    times = np.arange(1.0, n_periods + 1) if periods is None else np.asarray(periods, np.float64)
+    times = np.arange(1.0, n_periods + 1) if periods is None else numbers(periods, "periods")
     if times.shape != (n_periods,) or not (np.diff(times) > 0).all():
         raise EstimateError(
             f"{times.size} periods for {n_periods} columns, or periods that do not ascend: nobody could say who had "
@@ -134,10 +142,94 @@ def timing(start: ArrayLike, periods: ArrayLike | None, n_periods: int) -> Timin
             da=f"{times.size} perioder til {n_periods} kolonner, eller perioder, der ikke er stigende: så kan ingen "
             "sige, hvem der var begyndt. Angiv ét stigende tal pr. kolonne.",
         )
-    raw = np.asarray([np.inf if value is None else value for value in np.asarray(start).tolist()], np.float64)
+    raw = numbers(start, "start")
+    if raw.ndim == 1 and (wrong := np.flatnonzero(_no_start(raw, times))).size:
+        raise _impossible_start(raw[wrong[0]], f"row {wrong[0]}" if names is None else names[wrong[0]], times)
     never = ~np.isfinite(raw) | ((raw == 0) & (times[0] > 0))  # 0 is a period like any other where periods hold it
     columns = np.searchsorted(times, np.where(never, np.inf, raw))
     return Timing(columns.astype(np.int64), times)
+
+
+def _no_start(raw: Floats, times: Floats) -> Bools:
+    """(n,) bool: starts that no unit can have had."""
+    below = (raw < 0) & (times[0] >= 0)
+    whole = bool((times == np.floor(times)).all())
+    return np.asarray(np.isfinite(raw) & (below | (whole & (raw != np.floor(raw)))) | np.isneginf(raw))
+
+
+def _impossible_start(start: float, name: str, times: Floats) -> EstimateError:
+    return EstimateError(
+        f"The start of {name} is {start:g}, and the periods run from {times[0]:g} to {times[-1]:g}, so no period is meant. "
+        "Write a period's own number, an earlier one (from 0) for who had always started, or None for who never does.",
+        {"start": float(start), "name": name, "periods": times.tolist()},
+        da=f"Starten for {name} er {start:g}, og perioderne går fra {times[0]:g} til {times[-1]:g}, så ingen periode er "
+        "ment. Skriv periodens eget tal, et tidligere (fra 0) for den, der altid var begyndt, eller None for den, der "
+        "aldrig begynder.",
+    )
+
+
+class Given(NamedTuple):
+    """What an estimator of staggered starts was given, checked."""
+
+    outcome: Floats  # (n, t)
+    first: Ints  # (n,) first treated columns
+    times: Floats  # (t,)
+
+
+def given(outcome: ArrayLike, start: ArrayLike, periods: ArrayLike | None, **beside: object) -> Given:
+    """Outcomes by unit and period and the units' starts, in one order; ``beside`` is whatever else stands by unit.
+
+    Raises
+    ------
+    EstimateError
+        As `timing`; tables whose rows are labelled differently, or columns that `check_columns` refuses.
+    PanelError
+        As `balanced`.
+    """
+    same_rows({"outcome": outcome, "start": start, **beside})
+    check_columns(outcome, periods)
+    y = balanced(outcome)
+    first, times = timing(start, periods, y.shape[1])
+    return Given(balanced(y, first), first, times)
+
+
+def check_columns(outcome: object, periods: ArrayLike | None) -> None:
+    """Refuse a DataFrame whose columns say another order of periods than the one they are taken in.
+
+    Raises
+    ------
+    EstimateError
+        Numbers or dates that do not ascend, texts in reverse, or numbers other than ``periods``.
+    """
+    labels = [] if (columns := getattr(outcome, "columns", None)) is None else list(columns)
+    if labels == list(range(len(labels))):  # nobody named them
+        return
+    steps: list[tuple[Any, Any]] = list(pairwise(_natural(label) for label in labels))
+    try:
+        texts = all(isinstance(label, str) for label in labels)  # names of months have no order to be in, but a reverse
+        wrong = all(a > b for a, b in steps) and bool(steps) if texts else not all(a < b for a, b in steps)
+    except TypeError:  # labels of several kinds have no order
+        wrong = True
+    if periods is not None and all(isinstance(label, int | float) for label in labels):
+        wrong |= not np.array_equal(np.asarray(labels, np.float64), numbers(periods, "periods"))
+    if not wrong:
+        return
+    raise EstimateError(
+        f"The outcome's columns are {', '.join(map(str, labels[:5]))}, ..., which do not ascend or are not the periods "
+        "given: effects would be laid in other periods than they happened in. Sort the columns in time order, or hand over "
+        "the bare values.",
+        {"columns": [str(label) for label in labels]},
+        da=f"Udfaldets kolonner er {', '.join(map(str, labels[:5]))}, ..., som ikke er stigende eller ikke er de angivne "
+        "perioder: så ville virkninger ligge i andre perioder, end de skete i. Sortér kolonnerne i tidens orden, eller giv "
+        "de rene værdier.",
+    )
+
+
+def _natural(label: object) -> object:
+    """A text with its digits as numbers, so that m2 comes before m10; anything else as it is."""
+    if not isinstance(label, str):
+        return label
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", label)]
 
 
 def balanced(outcome: ArrayLike, first: Ints | None = None) -> Floats:
@@ -148,7 +240,7 @@ def balanced(outcome: ArrayLike, first: Ints | None = None) -> Floats:
     PanelError
         A missing value (``facts["rows"]`` lists the units by place), or another number of units than starts.
     """
-    y = np.asarray(outcome, np.float64)
+    y = numbers(outcome, "outcome")
     gaps = [] if y.ndim != 2 else np.flatnonzero(~np.isfinite(y).all(axis=1)).tolist()
     if y.ndim != 2 or gaps or (first is not None and len(y) != len(first)):
         raise PanelError(
@@ -160,6 +252,7 @@ def balanced(outcome: ArrayLike, first: Ints | None = None) -> Floats:
             "forskellige perioder kunne ligne en virkning. Giv alle enheder alle perioder, eller udelad nogle først "
             "og sig det.",
         )
+    check_scale("the outcome", y)
     return y
 
 
@@ -232,7 +325,7 @@ def counts(panel: Panel, *, per: str = "unit", expected: ArrayLike | None = None
         raise unknown("per", per, ("unit", "child"))
     if per == "unit":
         return panel.value
-    rate = np.zeros(1) if expected is None else np.asarray(expected, np.float64)
+    rate = np.zeros(1) if expected is None else numbers(expected, "expected")
     found: Floats = (panel.numerator - rate * panel.denominator) / panel.denominator.mean(axis=0) + rate
     return found
 
@@ -268,7 +361,7 @@ def sized(sizes: ArrayLike | None, n: int) -> Floats | None:
     """
     if sizes is None:
         return None
-    found = np.asarray(sizes, np.float64)
+    found = numbers(sizes, "sizes")
     if found.shape != (n,) or not (np.isfinite(found) & (found > 0)).all():
         raise EstimateError(
             f"Sizes of shape {found.shape} for {n} rows, or a size that is not above 0: nobody could say how much each "
@@ -299,4 +392,7 @@ def unknown(what: str, given: str, known: Sequence[str]) -> EstimateError:
     )
 
 
-__all__ = ["Cohorts", "Timing", "Wide", "balanced", "clustered", "counts", "sized", "timing", "unknown", "wide"]
+__all__ = [
+    "Cohorts", "Given", "Timing", "Wide", "balanced", "check_columns", "clustered", "counts", "given", "sized", "timing",
+    "unknown", "wide",
+]  # fmt: skip

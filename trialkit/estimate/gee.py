@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trialkit.errors import EstimateError
-from trialkit.estimate.cells import Floats
+from trialkit.estimate.cells import Floats, one_per_row
 from trialkit.estimate.contrast import contrast_name, contrast_weights
 from trialkit.estimate.gee_contrast import DEFAULT_ERRORS, Df, degrees_of_freedom, undefined
 from trialkit.estimate.gee_family import Family, FamilyName, Link
@@ -19,6 +19,7 @@ from trialkit.estimate.gee_fit import Solved, Status, refusal, solved
 from trialkit.estimate.gee_rows import Prepared
 from trialkit.estimate.gee_sandwich import Bread, Errors
 from trialkit.estimate.gee_working import Correlation, working
+from trialkit.estimate.given import side_by_side
 from trialkit.estimate.moments import Moments
 from trialkit.estimate.regression import INTERCEPT
 from trialkit.estimate.result import Estimate
@@ -259,9 +260,12 @@ def gee(
     Liang & Zeger (1986), doi:10.1093/biomet/73.1.13; Preisser, Lu & Qaqish (2008), doi:10.1002/sim.3393; Li, Yu,
     Rathouz, Turner & Preisser (2022), doi:10.1093/biostatistics/kxaa056.
     """
-    values = np.asarray(outcome, np.float64)
+    side_by_side(
+        columns, outcome=outcome, clusters=clusters, periods=periods, sizes=sizes, squares=squares, weights=weights,
+        offset=offset,
+    )  # fmt: skip
     rows = Prepared.of(
-        values[None] if values.ndim == 1 else values, columns, clusters=clusters, family=Family.of(family, link),
+        one_per_row(outcome)[None], columns, clusters=clusters, family=Family.of(family, link),
         correlation=correlation, periods=periods, sizes=sizes, squares=squares, weights=weights, offset=offset,
     )  # fmt: skip
     found = solved(rows.grid, rows.outcomes, rows.family, working(correlation, rows.grid))

@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 
 from trialkit.errors import EstimateError
 from trialkit.estimate.cells import Floats, Ints
+from trialkit.estimate.given import numbers
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -46,14 +47,14 @@ class Rows:
             if squares is not None:
                 raise _without_sizes()
             return cls(size=np.ones(n), mean=outcomes, squares=np.zeros_like(outcomes))
-        size = np.asarray(sizes, np.float64)
+        size = numbers(sizes, "sizes")
         if size.shape != (n,) or not (size >= 0).all() or (size != np.floor(size)).any():
             raise _wrong_sizes(n, size)
         if squares is None and not binary:
             raise _without_squares()
         divisor = np.where(size > 0, size, 1.0)
         mean = outcomes / divisor
-        raw = outcomes if squares is None else np.broadcast_to(np.asarray(squares, np.float64), outcomes.shape)
+        raw = outcomes if squares is None else _squared(squares, outcomes.shape)
         about = raw - outcomes * mean
         impossible = about < -1e-9 * np.maximum(np.abs(raw), 1.0)
         impossible |= (size == 0) & (outcomes != 0)
@@ -150,6 +151,18 @@ def _placed(values: Floats, where: tuple[Ints, Ints], shape: tuple[int, int]) ->
     found = np.zeros(shape + values.shape[1:])
     found[where] = values
     return found
+
+
+def _squared(squares: ArrayLike, shape: tuple[int, ...]) -> Floats:
+    """Sums of squares by data set and row: given for each, or one for all data sets."""
+    found = numbers(squares, "squares")
+    if found.shape not in (shape, shape[-1:]) or not np.isfinite(found).all():
+        raise EstimateError(
+            f"squares has shape {found.shape} or a missing value, and the sums have shape {shape}. Give one per row.",
+            {"shape": found.shape, "expected": shape},
+            da=f"squares har formen {found.shape} eller mangler en værdi, og summerne har formen {shape}. Giv én pr. række.",
+        )
+    return np.broadcast_to(found, shape)
 
 
 def _without_sizes() -> EstimateError:

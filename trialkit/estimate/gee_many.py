@@ -19,6 +19,7 @@ from trialkit.estimate.gee_fit import Solved, Status, solved
 from trialkit.estimate.gee_rows import Prepared
 from trialkit.estimate.gee_sandwich import Errors
 from trialkit.estimate.gee_working import Correlation, working
+from trialkit.estimate.given import numbers, side_by_side
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +100,10 @@ def many_gee(
     EstimateError
         What ``gee`` refuses before it fits; a data set without an answer is named in ``failed`` and raises nothing.
     """
-    y = np.asarray(outcomes, np.float64)
+    side_by_side(
+        columns, clusters=clusters, periods=periods, sizes=sizes, squares=squares, weights=weights, offset=offset
+    )  # fmt: skip
+    y = numbers(outcomes, "outcomes")
     if y.ndim != 2:
         raise EstimateError(
             f"outcomes has shape {y.shape}, and many data sets need (data sets, rows). Give one data set per row.",

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trialkit.errors import EstimateError
-from trialkit.estimate.cells import Floats, Ints, check_rank, check_rows, fixed_effects
+from trialkit.estimate.cells import Floats, Ints, check_clusters, check_rank, check_rows, fixed_effects, weights_of
 from trialkit.estimate.gee_cells import Grid, Outcomes, Rows, gathered
 from trialkit.estimate.gee_family import Family
+from trialkit.estimate.given import numbers
 from trialkit.estimate.sandwich import numbered
 
 Labels = Sequence[object] | NDArray[np.generic]
-FEWEST_CLUSTERS = 3
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,22 +66,24 @@ class Prepared:
         """
         n = outcomes.shape[-1]
         terms, x = fixed_effects(columns, n)
-        owner = numbered(clusters)[0]
-        w = np.ones(n) if weights is None else np.asarray(weights, np.float64)
-        beside = np.zeros(n) if offset is None else np.asarray(offset, np.float64)
+        owner = numbered(clusters, "clusters")[0]
+        w = weights_of(weights, n)
+        beside = np.zeros(n) if offset is None else numbers(offset, "offset")
         check_rows(outcomes, x, owner, w)
         _check_beside(beside, n)
         _check_together(correlation, periods, sizes, weights, n)
         rows = Rows.of(outcomes, sizes, squares, binary=family.name == "binomial")
         _check_values(rows, family)
+        if _counted(family, sizes, squares, weights):
+            _check_whole(outcomes, family)
         real = rows.size > 0
         check_rank(x[real], terms)
-        code, names = numbered(np.asarray(clusters)[real])
-        period = np.zeros(n, np.intp) if periods is None else numbered(periods)[0]
+        code, names = numbered(np.asarray(clusters)[real], "clusters")
+        period = np.zeros(n, np.intp) if periods is None else numbered(periods, "periods")[0]
         if correlation not in ("nested", "autoregressive"):
             period = np.zeros(n, np.intp)  # periods make no cells of their own where they do not matter
         period = np.unique(period[real], return_inverse=True)[1].ravel()
-        _check_clusters(len(names))
+        check_clusters(len(names))
         if correlation == "autoregressive":
             _check_one_row(code, period)
         seen = Rows(size=rows.size[real], mean=rows.mean[:, real], squares=rows.squares[:, real])
@@ -153,15 +155,24 @@ def _check_values(rows: Rows, family: Family) -> None:
         )
 
 
-def _check_clusters(clusters: int) -> None:
-    if clusters < FEWEST_CLUSTERS:
+def _counted(family: Family, sizes: ArrayLike | None, squares: ArrayLike | None, weights: ArrayLike | None) -> bool:
+    """Whether rows are counts: of events among persons, or of events (weighted rows are means)."""
+    if family.name == "binomial":
+        return sizes is not None and squares is None
+    return family.name == "poisson" and weights is None
+
+
+def _check_whole(outcomes: Floats, family: Family) -> None:
+    wrong = np.flatnonzero((outcomes != np.floor(outcomes)).any(axis=0))
+    if wrong.size:
         raise EstimateError(
-            f"There are {clusters} clusters, and how clusters differ cannot be seen from fewer than {FEWEST_CLUSTERS}. Use "
-            "the randomization test of the design.",
-            {"clusters": clusters},
-            da=f"Der er {clusters} klynger, og hvor forskellige klynger er, kan ikke ses af færre end {FEWEST_CLUSTERS}. "
-            "Brug designets randomiseringstest.",
-            code="E_FEW_CLUSTERS",
+            f"{wrong.size} rows have an outcome that is no whole number, the first is row {wrong[0]}, and {family.name} "
+            "outcomes are counted: with sizes the sum over the row's persons, not their share. Give counts, or shares and "
+            "rates with weights.",
+            {"rows": wrong.tolist(), "family": family.name},
+            da=f"{wrong.size} rækker har et udfald, der ikke er et helt tal, den første er række {wrong[0]}, og udfald i "
+            f"{family.name} tælles: med sizes er det summen over rækkens personer, ikke deres andel. Giv antal, eller "
+            "andele og rater med weights.",
         )
 
 

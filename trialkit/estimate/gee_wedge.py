@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from trialkit.estimate.cells import fixed_effects, one_per_row
 from trialkit.estimate.gee import Df, GeeFit, gee
 from trialkit.estimate.gee_family import FamilyName, Link
 from trialkit.estimate.gee_sandwich import Errors
 from trialkit.estimate.gee_working import Correlation
+from trialkit.estimate.given import by_name, labelled, numbers, side_by_side
 from trialkit.estimate.result import Estimate
-from trialkit.estimate.wedge import TREATED, columns, over_exposures
+from trialkit.estimate.wedge import TREATED, check_exposure, columns, over_exposures
 
 Labels = Sequence[object] | NDArray[np.generic]
 
@@ -113,16 +115,24 @@ def gee_wedge(
     Raises
     ------
     EstimateError
-        As ``gee``; also an exposure that is not a whole number from 0, or an unknown ``effect``.
+        As ``gee``; also an exposure that is not a whole number from 0, that falls within a cluster or differs within one
+        of its periods, or an unknown ``effect``.
 
     References
     ----------
     Li, Turner & Preisser (2018), doi:10.1111/biom.12918; exposure time: Kenny et al. (2022), doi:10.1002/sim.9511.
     """
-    time = np.asarray(exposure, np.float64)
+    side_by_side(covariates, outcome=outcome, clusters=clusters, periods=periods, exposure=exposure)
+    time = one_per_row(exposure, "exposure")
     somebody = _somebody(sizes, len(time))
-    seen = {name: np.asarray(column)[somebody] for name, column in (covariates or {}).items()}
-    fixed = columns(time[somebody], np.asarray(periods)[somebody], effect=effect, covariates=seen)
+    names = by_name(covariates, "covariates")
+    fixed_effects(names, len(time))  # refuses covariates that are no numbers, or not one per row
+    place, when = labelled(clusters, "clusters"), labelled(periods, "periods")
+    if not len(place) == len(when) == len(time):
+        check_exposure(time, place, when)  # refuses unlike lengths in words
+    check_exposure(time[somebody], place[somebody], when[somebody])
+    seen = {name: np.asarray(column)[somebody] for name, column in names.items()}
+    fixed = columns(time[somebody], when[somebody], effect=effect, covariates=seen)
     times = tuple(int(value) for value in np.unique(time[somebody]) if value > 0) if effect == "exposure" else ()
     return GeeWedge(
         fit=gee(
@@ -136,7 +146,7 @@ def gee_wedge(
 
 def _somebody(sizes: ArrayLike | None, n: int) -> NDArray[np.bool_]:
     """(n,) rows that hold somebody; all, where sizes are not one per row, which ``gee`` refuses in words."""
-    size = None if sizes is None else np.asarray(sizes)
+    size = None if sizes is None else numbers(sizes, "sizes")
     return np.ones(n, bool) if size is None or size.shape != (n,) else np.asarray(size > 0)
 
 

@@ -71,10 +71,10 @@ def same_rows(given: Mapping[str, object]) -> None:
     EstimateError
         Two of them have labels of their own, and not the same in the same order.
     """
-    seen = {name: [str(label) for label in index] for name, one in given.items() if (index := _index(one)) is not None}
+    seen = {name: index for name, one in given.items() if (index := _index(one)) is not None}
     names = list(seen)
     for name in names[1:]:
-        if seen[name] != seen[names[0]]:
+        if not _same(seen[names[0]], seen[name]):
             raise EstimateError(
                 f"The rows of {name} are labelled otherwise than those of {names[0]}, so a row of one would be put beside "
                 "another row of the other. Bring them into one table first, or hand over the bare values.",
@@ -82,6 +82,58 @@ def same_rows(given: Mapping[str, object]) -> None:
                 da=f"Rækkerne i {name} har andre navne end rækkerne i {names[0]}, så en række ville komme ud for en anden. "
                 "Saml dem i én tabel først, eller giv de rene værdier.",
             )
+
+
+def by_name(columns: object, name: str) -> dict[str, ArrayLike]:
+    """Columns by their names: a mapping, or a DataFrame; nothing where ``columns`` is None.
+
+    Raises
+    ------
+    EstimateError
+        They have no names, as an array's have none.
+    """
+    if columns is None:
+        return {}
+    if isinstance(columns, Mapping) or (hasattr(columns, "columns") and hasattr(columns, "items")):
+        return {str(key): column for key, column in columns.items()}
+    raise EstimateError(
+        f"{name} is a {type(columns).__name__} without names, and a coefficient nobody can name is no answer. Give a "
+        "dictionary from names to columns, or a DataFrame.",
+        {"name": name, "type": type(columns).__name__},
+        da=f"{name} er {type(columns).__name__} uden navne, og en koefficient uden navn er intet svar. Giv en dictionary "
+        "fra navne til kolonner, eller en DataFrame.",
+    )
+
+
+def side_by_side(columns: object, **given: object) -> None:
+    """`same_rows` of the columns and of everything else that stands beside them by rows.
+
+    Raises
+    ------
+    EstimateError
+        As `same_rows`, and as `by_name` for the columns.
+    """
+    same_rows({**given, **{f"column {name!r}": column for name, column in by_name(columns, "columns").items()}})
+
+
+def labelled(given: object, name: str) -> NDArray[np.generic]:
+    """One label per row, as an array; a number or a text each, and none of them missing.
+
+    Raises
+    ------
+    EstimateError
+        A label is None, nan or empty, which would make a group of whoever has none; ``facts["rows"]`` says where.
+    """
+    lacking = _lacking(given if isinstance(given, list | tuple) else np.asarray(given))
+    if lacking:
+        raise EstimateError(
+            f"Row {lacking[0]} has no label in {name}, and {len(lacking)} rows lack one in all. Rows without a label are "
+            "no group of their own. Give every row its label, or leave such rows out by name.",
+            {"name": name, "rows": lacking},
+            da=f"Række {lacking[0]} har intet navn i {name}, og i alt {len(lacking)} rækker mangler et. Rækker uden navn "
+            "er ikke en gruppe for sig. Giv hver række sit navn, eller udelad dem med vilje.",
+        )
+    return np.asarray(given)
 
 
 def one_of(word: str, choices: Sequence[str], name: str) -> None:
@@ -106,10 +158,38 @@ def _texts(plain: NDArray[np.object_]) -> bool:
     return any(isinstance(one, str | bytes) for one in plain.flat)
 
 
+def _lacking(labels: Sequence[object] | NDArray[np.generic]) -> list[int]:
+    """Rows without a label."""
+    if not isinstance(labels, np.ndarray) or labels.dtype.kind == "O":  # in an array of texts None would be 'None'
+        return [
+            row
+            for row, one in enumerate(np.ravel(labels) if isinstance(labels, np.ndarray) else labels)
+            if _missing(one)
+        ]
+    if labels.dtype.kind in "US":
+        return np.flatnonzero(labels == labels.dtype.type()).tolist()
+    return np.flatnonzero(labels != labels).tolist()
+
+
+def _missing(one: object) -> bool:
+    """None, nan and the like, which differ from themselves, and empty texts."""
+    if one is None or (isinstance(one, str) and not one.strip()):
+        return True
+    try:
+        return bool(one != one)
+    except (TypeError, ValueError):  # a missing value that will not even be compared, or a row of several
+        return not isinstance(one, np.ndarray | list | tuple)
+
+
+def _same(one: Sequence[object], other: Sequence[object]) -> bool:
+    """Whether labels are alike and in the same order; 1 and '1' are."""
+    return one is other or list(one) == list(other) or [str(a) for a in one] == [str(b) for b in other]
+
+
 def _index(given: object) -> Sequence[object] | None:
     """The index of a pandas object, whatever it is."""
     index = getattr(given, "index", None)
-    return None if index is None or callable(index) else list(index)
+    return None if index is None or callable(index) else index
 
 
 def _labels(given: object) -> list[str] | None:
@@ -120,4 +200,4 @@ def _labels(given: object) -> list[str] | None:
     return [str(label) for label in index]
 
 
-__all__ = ["by_unit", "numbers", "one_of", "same_rows"]
+__all__ = ["by_name", "by_unit", "labelled", "numbers", "one_of", "same_rows", "side_by_side"]

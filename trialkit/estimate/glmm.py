@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from trialkit.errors import EstimateError
-from trialkit.estimate.cells import Floats, Ints, check_rank, check_rows, fixed_effects
+from trialkit.estimate.cells import Floats, Ints, check_clusters, check_rank, check_rows, fixed_effects
+from trialkit.estimate.given import side_by_side
 from trialkit.estimate.glmm_cells import CountCells, Family, checked_counts
 from trialkit.estimate.glmm_fit import Maximum, maximum
 from trialkit.estimate.glmm_likelihood import CountLikelihood, checked_nodes
@@ -75,7 +76,8 @@ def generalized_mixed_model(
     ------
     EstimateError
         A length differs, a value is missing or no count, a column follows from the others, a structure lacks its
-        periods or cannot be told apart, the outcome is separated, or the likelihood has no maximum.
+        periods or cannot be told apart, or the likelihood has no maximum.  ``E_FEW_CLUSTERS``: fewer than 3.
+        ``E_SEPARATION``: the outcome is separated.
 
     References
     ----------
@@ -85,10 +87,12 @@ def generalized_mixed_model(
     freedom); Venzon & Moolgavkar (1988),
     doi:10.2307/2347496 (profiles).
     """
+    side_by_side(columns, outcome=outcome, clusters=clusters, periods=periods, sizes=sizes)
     y, size = checked_counts(family, outcome, sizes)
     names, x = fixed_effects(columns, len(y))
-    code, labels = numbered(clusters)
+    code, labels = numbered(clusters, "clusters")
     check_rows(y, x, code, size)
+    check_clusters(len(labels))
     group = _groups(random, periods, code)
     cells = CountCells.of(family, x, y, size, code, group)
     _check_apart(random, cells)
@@ -149,7 +153,7 @@ def _groups(random: str, periods: Labels | None, cluster: Ints) -> Ints:
             da=f"De tilfældige effekter 'nested' kræver én periode pr. række: der er {len(cluster)} rækker, og periods "
             f"har formen {shape}. Giv perioder, eller brug random='cluster'.",
         )
-    return numbered(periods)[0]
+    return numbered(periods, "periods")[0]
 
 
 def _check_apart(random: Intercepts, cells: CountCells) -> None:

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, gammaln
 
 from trialkit.errors import EstimateError
-from trialkit.estimate.cells import Floats, Ints
+from trialkit.estimate.cells import Floats, Ints, one_per_row
+from trialkit.estimate.given import numbers
 
 Family = Literal["binomial", "poisson"]
 FAR: Final = 300.0  # a log rate beyond which exp is kept finite; no maximum lies there
@@ -179,9 +180,9 @@ def checked_counts(family: str, outcome: ArrayLike, sizes: ArrayLike | None) -> 
             {"family": family, "known": list(get_args(Family))},
             da=f"Der er ingen familie {family!r}. Skriv 'binomial' (hændelser blandt personer) eller 'poisson' (antal).",
         )
-    y = np.asarray(outcome, np.float64)
-    size = np.ones_like(y) if sizes is None else np.asarray(sizes, np.float64)
-    if y.ndim != 1 or size.shape != y.shape:
+    y = one_per_row(outcome)
+    size = np.ones_like(y) if sizes is None else numbers(sizes, "sizes")
+    if size.shape != y.shape:
         raise EstimateError(
             f"outcome has shape {y.shape} and sizes {size.shape}. Give one of each per row.",
             {"outcome": y.shape, "sizes": size.shape},

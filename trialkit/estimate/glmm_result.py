@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import exp, nan
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
 from scipy.special import ndtri, stdtrit
@@ -13,6 +13,7 @@ from scipy.special import ndtri, stdtrit
 from trialkit.errors import EstimateError
 from trialkit.estimate.cells import Floats
 from trialkit.estimate.contrast import contrast_name, contrast_weights
+from trialkit.estimate.given import one_of
 from trialkit.estimate.glmm_cells import Family
 from trialkit.estimate.glmm_fit import Maximum
 from trialkit.estimate.glmm_likelihood import CountLikelihood
@@ -104,6 +105,7 @@ class GlmmFit:
         EstimateError
             A term is not in the model, or there are too few clusters for t.
         """
+        one_of(errors, get_args(CountErrors), "errors")
         weights = contrast_weights(contrast, self.terms)
         covariance = self.covariance if errors == "hessian" else self.conditional_covariance
         return Moments(
@@ -126,6 +128,7 @@ class GlmmFit:
         EstimateError
             As ``moments`` and ``profile``.
         """
+        one_of(by, get_args(By), "by")
         found = self.moments(contrast, df=df)
         wald = found.as_estimate(
             unit=self.unit, level=level, method=self._said(by, df), term=term or contrast_name(contrast),
@@ -224,6 +227,7 @@ class GlmmFit:
         return float(ndtri((1 + level) / 2) if np.isnan(degrees) else stdtrit(degrees, (1 + level) / 2))
 
     def _df(self, df: CountDf) -> float:
+        one_of(df, get_args(CountDf), "df")
         if df == "normal":
             return nan
         if self.between_df < 1:

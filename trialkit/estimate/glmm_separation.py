@@ -25,7 +25,7 @@ def check_separation(cells: CountCells, names: tuple[str, ...]) -> None:
     Raises
     ------
     EstimateError
-        ``facts["terms"]`` lists the terms whose coefficient has no finite estimate.
+        ``E_SEPARATION``; ``facts["terms"]`` lists the terms whose coefficient has no finite estimate.
 
     References
     ----------
@@ -44,6 +44,7 @@ def check_separation(cells: CountCells, names: tuple[str, ...]) -> None:
         da=f"Udfaldet er adskilt: {', '.join(terms)} kan vokse uden ende, og modellen passer kun bedre, som når en "
         "periode eller en gruppe slet ingen hændelser har. Intet skøn og ingen usikkerhed ville betyde noget. Slå "
         "sådanne perioder sammen, udelad leddet, eller brug randomiseringstesten, som ingen model skal bruge.",
+        code="E_SEPARATION",
     )
 
 

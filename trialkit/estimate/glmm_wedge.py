@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from trialkit.estimate.given import side_by_side
 from trialkit.estimate.glmm import generalized_mixed_model
 from trialkit.estimate.glmm_cells import Family
 from trialkit.estimate.glmm_result import By, CountDf, GlmmFit, Intercepts
 from trialkit.estimate.random_effects import Labels
 from trialkit.estimate.result import Estimate
-from trialkit.estimate.wedge import TREATED, columns, over_exposures
+from trialkit.estimate.wedge import TREATED, check_exposure, columns, over_exposures
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -91,18 +92,21 @@ def stepped_wedge_counts(
     Raises
     ------
     EstimateError
-        As ``generalized_mixed_model``; also an exposure that is not a whole number from 0, or an unknown ``effect``.
+        As ``generalized_mixed_model``; also an exposure that is not a whole number from 0, that falls within a cluster or
+        differs within one of its periods, or an unknown ``effect``.
 
     References
     ----------
     Hussey & Hughes (2007), doi:10.1016/j.cct.2006.05.007; exposure time: Kenny et al. (2022), doi:10.1002/sim.9511, and
     Maleyeff et al. (2023), doi:10.1111/biom.13803.
     """
-    given = columns(exposure, periods, effect=effect, covariates=covariates)
+    side_by_side(covariates, outcome=outcome, clusters=clusters, periods=periods, exposure=exposure)
+    time = check_exposure(exposure, clusters, periods)
+    given = columns(time, periods, effect=effect, covariates=covariates)
     fit = generalized_mixed_model(
         outcome, given, family=family, clusters=clusters, random=random, periods=periods, sizes=sizes, nodes=nodes
     )  # fmt: skip
-    seen = tuple(int(time) for time in np.unique(np.asarray(exposure, np.float64)) if time > 0)
+    seen = tuple(int(one) for one in np.unique(time) if one > 0)
     return CountWedge(fit=fit, exposures=seen if effect == "exposure" else ())
 
 

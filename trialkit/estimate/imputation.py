@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from trialkit.errors import EstimateError
-from trialkit.estimate.cohorts import Bools, Cohorts, Floats, balanced, timing
+from trialkit.estimate.cohorts import Bools, Cohorts, Floats, given
 from trialkit.estimate.result import Estimate
 
 
@@ -34,7 +34,7 @@ def imputation(
     ----------
     outcome : (n, t) float, in ``unit``, without gaps
     start : (n,) the period each unit starts in; 0, nan, infinity or None for never
-    periods : (t,) numbers or dates of the columns, optional; 0, 1, ... unless given
+    periods : (t,) ascending numbers of the columns, optional; 1 ... t unless given
     event_time : 0 is the first treated period; all if left out
     drawn_by_lot : bool
         Whether starts were drawn by lot; if not, the method says so.
@@ -57,9 +57,7 @@ def imputation(
     Borusyak, Jaravel and Spiess (2024), doi:10.1093/restud/rdae007: theorem 2 (the estimator), equation (7) (weights
     v_it), theorem 3 and equation (8) (errors, with averages by cohort and period).
     """
-    y = balanced(outcome)
-    first, _ = timing(start, periods, y.shape[1])
-    y = balanced(y, first)
+    y, first, _ = given(outcome, start, periods)
     if (first == 0).any():
         y, first = y[first > 0], first[first > 0]
     end = int(first.max(initial=0))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trialkit.errors import EstimateError
 from trialkit.estimate.cells import (
+    FEWEST_CLUSTERS,
     Floats,
     Layout,
     check_rank,
@@ -18,10 +19,13 @@ from trialkit.estimate.cells import (
     check_within,
     fixed_effects,
     least_squares,
+    one_per_row,
     persons_of,
+    weights_of,
 )
 from trialkit.estimate.contrast import contrast_name, contrast_weights
 from trialkit.estimate.covariances import Structure
+from trialkit.estimate.given import one_of, side_by_side
 from trialkit.estimate.kenward_roger import Inference, JointTest, joint_test
 from trialkit.estimate.mixed_fit import Clustered, Criterion, Likelihood, Profile, fitted_ratios, profiled
 from trialkit.estimate.moments import Moments
@@ -101,6 +105,7 @@ class MixedFit:
         EstimateError
             A term is not in the model, or the fit is by ML and ``df`` needs REML.
         """
+        one_of(df, get_args(Df), "df")
         weights = contrast_weights(contrast, self.terms)
         value = float(self.coefficients @ weights)
         if df == "normal":
@@ -254,11 +259,16 @@ def mixed_model(
     Hussey & Hughes (2007), doi:10.1016/j.cct.2006.05.007; Hooper et al. (2016), doi:10.1002/sim.7028; Kasza et al.
     (2019), doi:10.1177/0962280217734981; Kenward & Roger (1997), doi:10.2307/2533558.
     """
-    y = np.asarray(outcome, np.float64)
+    side_by_side(
+        columns, outcome=outcome, clusters=clusters, periods=periods, persons=persons, treated=treated, weights=weights,
+        sizes=sizes, within=within,
+    )  # fmt: skip
+    one_of(by, get_args(Criterion), "by")
+    y = one_per_row(outcome)
     names, x = fixed_effects(columns, len(y))
     size = None if sizes is None else persons_of(sizes, weights, len(y))
     effects = RandomEffects.of(random, clusters, periods=periods, persons=persons, treated=treated, sizes=size)
-    w = np.asarray(np.ones_like(y) if weights is None else weights, np.float64) if size is None else size
+    w = weights_of(weights, len(y)) if size is None else size
     check_rows(y, x, effects.cluster, w)
     check_rank(x, names)
     layout = Layout(x=x, z=effects.z, cluster=effects.cluster, weights=w)
@@ -291,7 +301,7 @@ def _fit(
         terms=names, coefficients=beta, components=_components(structure, ratios[0], profile.s2[0]),
         log_likelihood=float(-0.5 * (profile.value[0] + free * (1 + np.log(2 * np.pi / free)))),
         by=by, random=random, unit=unit, n_rows=n, clusters=effects.clusters, singular=singular,
-        notes=_notes(random, singular), fitted=fitted, residuals=y - fitted,
+        notes=_notes(random, singular, len(effects.clusters)), fitted=fitted, residuals=y - fitted,
         random_effects=effects.by_name(predicted), inference=inference, likelihood=likelihood, ratios=ratios[0],
     )  # fmt: skip
 
@@ -312,8 +322,14 @@ def _components(structure: Structure, ratios: Floats, s2: float) -> dict[str, fl
     return {**found, "residual": float(s2)}
 
 
-def _notes(random: Random, singular: tuple[str, ...]) -> tuple[str, ...]:
+def _notes(random: Random, singular: tuple[str, ...], clusters: int) -> tuple[str, ...]:
     found = [HUSSEY_HUGHES] if random == "cluster" else []
+    if clusters < FEWEST_CLUSTERS:
+        found.append(
+            f"There are {clusters} clusters, and how clusters differ cannot be seen from fewer than {FEWEST_CLUSTERS}: an "
+            "effect between clusters has no interval here, or one that rests on the model alone. Use the randomization "
+            "test of the design."
+        )
     if singular:
         found.append(
             f"The fit is singular: {', '.join(singular)} is estimated on its boundary and fixed there, as happens in up "

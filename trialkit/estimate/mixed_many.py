@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,9 +21,11 @@ from trialkit.estimate.cells import (
     check_within,
     fixed_effects,
     persons_of,
+    weights_of,
 )
 from trialkit.estimate.contrast import contrast_weights
 from trialkit.estimate.covariances import Structure
+from trialkit.estimate.given import numbers, one_of, side_by_side
 from trialkit.estimate.kenward_roger import Inference
 from trialkit.estimate.mixed import Df
 from trialkit.estimate.mixed_fit import Clustered, Criterion, Profile, fitted_ratios, profiled
@@ -112,7 +114,7 @@ def many_mixed_models(
     ----------
     One ratio: the restricted likelihood in its eigenbasis, Patterson & Thompson (1971), doi:10.1093/biomet/58.3.545.
     """
-    y = np.asarray(outcomes, np.float64)
+    y = numbers(outcomes, "outcomes")
     if y.ndim != 2:
         raise EstimateError(
             f"outcomes has shape {y.shape}, and many data sets need (data sets, rows). Give one data set per row.",
@@ -164,6 +166,11 @@ class ManyModel:
         df: Df = "Kenward-Roger",
     ) -> ManyModel:
         """The model of ``n`` rows; parameters and refusals as in ``many_mixed_models``."""
+        side_by_side(
+            columns, clusters=clusters, periods=periods, persons=persons, treated=treated, weights=weights, sizes=sizes
+        )  # fmt: skip
+        one_of(by, get_args(Criterion), "by")
+        one_of(df, get_args(Df), "df")
         if by == "ML" and df != "normal":
             raise EstimateError(
                 f"{df} is defined for REML. Fit by REML, or ask for df='normal'.",
@@ -173,7 +180,7 @@ class ManyModel:
         names, x = fixed_effects(columns, n)
         size = None if sizes is None else persons_of(sizes, weights, n)
         effects = RandomEffects.of(random, clusters, periods=periods, persons=persons, treated=treated, sizes=size)
-        w = np.asarray(np.ones(n) if weights is None else weights, np.float64) if size is None else size
+        w = weights_of(weights, n) if size is None else size
         check_rows(np.zeros(n), x, effects.cluster, w)
         check_rank(x, names)
         return cls(

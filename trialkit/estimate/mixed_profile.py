@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import chdtri
 
-from trialkit.estimate.cells import Floats, Layout, check_rank, check_rows, fixed_effects, least_squares
+from trialkit.estimate.cells import Floats, Layout, check_rank, check_rows, fixed_effects, least_squares, one_per_row
+from trialkit.estimate.given import by_name, side_by_side
 from trialkit.estimate.mixed_fit import Clustered, fitted_ratios, level_of
 from trialkit.estimate.moments import check_level
 from trialkit.estimate.nested import Nested, likelihood_of
@@ -74,10 +75,11 @@ def profiled_correlations(
     doi:10.2307/2347496, on the restricted likelihood of Patterson & Thompson (1971), doi:10.1093/biomet/58.3.545.
     """
     check_level(level)
-    y = np.asarray(outcome, np.float64)
-    given = dict(columns or {})
+    side_by_side(columns, outcome=outcome, clusters=clusters, periods=periods)
+    y = one_per_row(outcome)
+    given = by_name(columns, "columns")
     if periods is not None:
-        code, labels = numbered(periods)
+        code, labels = numbered(periods, "periods")
         given |= {f"period {name}": (code == k).astype(np.float64) for k, name in enumerate(labels) if k > 0}
     names, x = fixed_effects(given, len(y))
     effects = RandomEffects.of("cluster" if periods is None else "nested", clusters, periods=periods)

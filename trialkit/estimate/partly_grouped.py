@@ -14,15 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trialkit.errors import EstimateError
-from trialkit.estimate.cells import Floats, Ints, check_rank, check_rows, fixed_effects, least_squares
+from trialkit.estimate.cells import Floats, Ints, check_rank, check_rows, fixed_effects, least_squares, one_per_row
 from trialkit.estimate.cluster_summary import welch
 from trialkit.estimate.covariances import Structure
+from trialkit.estimate.given import by_name, labelled, one_of, side_by_side
 from trialkit.estimate.kenward_roger import Inference
 from trialkit.estimate.mixed import MixedFit
 from trialkit.estimate.mixed_fit import Pieces, fitted_ratios, profiled
@@ -178,9 +179,11 @@ def partly_grouped(
         Other than two arms; a person of the grouped arm without a group, or one of the other arm with a group;
         fewer than three groups or single persons; every group of one; lengths, gaps or covariates that do not fit.
     """
-    y = np.asarray(outcome, np.float64)
+    side_by_side(covariates, outcome=outcome, arms=arms, groups=groups)
+    one_of(residuals, get_args(Residuals), "residuals")
+    y = one_per_row(outcome)
     inside, group, names = _grouping(arms, grouped, groups)
-    terms, x = fixed_effects({grouped: inside.astype(np.float64), **dict(covariates or {})}, len(y))
+    terms, x = fixed_effects({grouped: inside.astype(np.float64), **by_name(covariates, "covariates")}, len(y))
     check_rows(y, x, inside.astype(np.intp), np.ones_like(y))
     check_rank(x, terms)
     start, left = least_squares(x, y, np.ones_like(y))
@@ -194,7 +197,7 @@ def partly_grouped(
 
 def _grouping(arms: Labels, grouped: str, groups: Labels) -> tuple[NDArray[np.bool_], Ints, tuple[str, ...]]:
     """Who is in the grouped arm (n,), the group of each of them, and the groups' names."""
-    arm = [str(one) for one in arms]
+    arm = [str(one) for one in labelled(arms, "arms").tolist()]
     said = [_group_name(one) for one in groups]
     others = sorted(set(arm) - {grouped})
     if len(said) != len(arm) or grouped not in arm or len(others) != 1:

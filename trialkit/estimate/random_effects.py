@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from trialkit.errors import EstimateError
 from trialkit.estimate.cells import Floats, Ints
 from trialkit.estimate.covariances import Structure
+from trialkit.estimate.given import numbers
 from trialkit.estimate.sandwich import numbered
 
 Random = Literal["cluster", "nested", "cohort", "nested cohort", "treatment", "independent treatment", "decay"]
@@ -53,12 +54,12 @@ class RandomEffects:
         """
         given: dict[str, ArrayLike | Labels | None] = {"periods": periods, "persons": persons, "treated": treated}
         _check_given(random, given)
-        cluster, names = numbered(clusters)
+        cluster, names = numbered(clusters, "clusters")
         for name in NEEDS[random]:
             _check_length(name, np.asarray(given[name]).shape, len(cluster))
         parts: list[tuple[str, Floats]] = []
         if random in ("nested", "nested cohort", "decay"):
-            period = _indicators(numbered(periods)[0])
+            period = _indicators(numbered(periods, "periods")[0])
             _check_repeated(random, "cluster-period", cluster, period, sizes)
             parts.append(("cluster-period", period))
         elif random in ("treatment", "independent treatment"):
@@ -66,7 +67,7 @@ class RandomEffects:
         else:
             parts.append(("cluster", np.ones((len(cluster), 1))))
         if random in ("cohort", "nested cohort"):
-            person = _indicators(_within(cluster, numbered(persons)[0]))
+            person = _indicators(_within(cluster, numbered(persons, "persons")[0]))
             _check_repeated(random, "person", cluster, person, sizes)
             parts.append(("person", person))
         widths = np.cumsum([0, *(part.shape[1] for _, part in parts)])
@@ -152,7 +153,7 @@ def _check_repeated(random: str, what: str, cluster: Ints, indicators: Floats, s
 
 
 def _zero_or_one(treated: ArrayLike | None) -> Floats:
-    found = np.asarray(treated, np.float64)
+    found = numbers(np.nan if treated is None else treated, "treated")
     if not np.isin(found, (0.0, 1.0)).all():
         raise EstimateError(
             "treated holds something else than 0 and 1, so nobody can tell who was treated. Write 0 or 1.",

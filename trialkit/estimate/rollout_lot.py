@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trialkit.errors import EstimateError
-from trialkit.estimate.cohorts import balanced, timing
+from trialkit.estimate.cohorts import timing
 from trialkit.estimate.drawn import ENUMERATED, Drawn
 from trialkit.estimate.event_study import Estimand
+from trialkit.estimate.given import by_unit, numbers
 from trialkit.estimate.inversion import by_scan
 from trialkit.estimate.judge import Sides
 from trialkit.estimate.null import ComputedNull, Tail
@@ -25,7 +26,7 @@ from trialkit.estimate.randomization import RandomizationTest, randomization_tes
 from trialkit.estimate.region import Region
 from trialkit.estimate.result import Estimate
 from trialkit.estimate.rollout_strata import RULES, Method
-from trialkit.estimate.rollout_test import KEPT, StaggeredContrast, rows_of
+from trialkit.estimate.rollout_test import KEPT, StaggeredContrast, by_design, check_labels, rows_of, unit_ids
 from trialkit.estimate.staggered import SMALL, Staggered, staggered
 
 if TYPE_CHECKING:
@@ -124,15 +125,16 @@ def staggered_by_lot(
     Raises
     ------
     EstimateError, PanelError
-        As `staggered` and `randomization_test`; a label without a start.
+        As `staggered` and `randomization_test`; a label without a start, or a start of a label the design does not have.
 
     References
     ----------
     Roth and Sant'Anna (2023), doi:10.1086/726581, sections 3.3 to 3.5.
     """
     lot = Drawn.of(design, drawn)
-    labels = _starts(lot, starts)
-    y = balanced(outcome)
+    y = by_design(lot, outcome, periods)
+    labels = _starts(lot, starts, periods, y.shape[1])
+    sizes = None if sizes is None else by_unit(sizes, unit_ids(lot), "sizes")
     rows, by_size = rows_of(lot, y, per, sizes)
     first = np.array([labels[code] for code in lot.codes[lot.free]], object)
     found = staggered(
@@ -192,8 +194,8 @@ def placebo_by_lot(
         There are not so many periods before the first start, or as `staggered_by_lot`.
     """
     lot = Drawn.of(design, drawn)
-    y = balanced(outcome)
-    first, times = timing(np.array(_starts(lot, starts), object), periods, y.shape[1])
+    y = by_design(lot, outcome, periods)
+    first, times = timing(np.array(_starts(lot, starts, periods, y.shape[1]), object), periods, y.shape[1])
     before = int(first[np.unique(lot.codes[lot.free])].min())
     if not 1 <= lead <= before:
         raise _too_early(lead, before)
@@ -235,7 +237,11 @@ def _answered(found: Staggered, test: RandomizationTest, region: Region | None) 
     )
 
 
-def _starts(lot: Drawn, starts: Mapping[str, float | None]) -> list[float | None]:
+def _starts(
+    lot: Drawn, starts: Mapping[str, float | None], periods: ArrayLike | None, n_periods: int
+) -> list[float | None]:
+    """The start of each of the design's labels, in their order."""
+    check_labels(starts, lot.design.label_names)
     missing = [label for label in lot.design.label_names if label not in starts]
     if missing:
         raise EstimateError(
@@ -245,7 +251,18 @@ def _starts(lot: Drawn, starts: Mapping[str, float | None]) -> list[float | None
             da=f"Der mangler en start for {', '.join(missing)}, så ingen ved, hvornår de enheder begyndte. Angiv én pr. "
             "bølge, og None for dem, der aldrig begynder.",
         )
-    return [starts[label] for label in lot.design.label_names]
+    found = [starts[label] for label in lot.design.label_names]
+    for label, start in zip(lot.design.label_names, found, strict=True):
+        if start is not None and np.isnan(numbers(start, f"the start of {label}")).any():
+            raise EstimateError(
+                f"The start of {label} is nan, which says neither when nor never. Write the period, or None for a label that "
+                "never starts.",
+                {"label": label},
+                da=f"Starten for {label} er nan, som hverken siger hvornår eller aldrig. Skriv perioden, eller None for en "
+                "bølge, der aldrig begynder.",
+            )
+    timing(np.array(found, object), periods, n_periods, names=lot.design.label_names)
+    return found
 
 
 def _too_early(lead: int, before: int) -> EstimateError:

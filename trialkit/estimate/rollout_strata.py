@@ -8,7 +8,7 @@ sums, since small strata cannot tell one of their own (docs/decisions/0010-stagg
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import isfinite, sqrt
 from typing import Final, Literal, NamedTuple, Self
 
 import numpy as np
@@ -155,10 +155,31 @@ def parts(
     ``all_placebos`` finds them for each: strata may differ in what can be compared before the start.
     """
     rule = RULES[method]
-    fixed = rule.beta if beta is None else beta
+    fixed = beta_of(method, beta)
     if fixed is None and common and len(strata) > 1 and method != "all_placebos":
         fixed = _common(strata, estimand, rule.control)
     return [s.part(estimand, method, fixed, bound=bound) for s in strata]
+
+
+def beta_of(method: Method, beta: float | None) -> float | None:
+    """The share of X to subtract: as given, else the method's own; None where it is found in the data.
+
+    Raises
+    ------
+    EstimateError
+        An unknown method, or a beta that is no finite number: nothing could be told from the answer.
+    """
+    if method not in RULES:
+        raise unknown("method", method, tuple(RULES))
+    if beta is not None and (not isinstance(beta, int | float | np.number) or not isfinite(beta)):
+        raise EstimateError(
+            f"beta={beta!r} is no finite number, and no share of the comparison before the start. Give a number, 1 for "
+            "differences-in-differences and 0 for none, or leave it out to have it found.",
+            {"beta": beta},
+            da=f"beta={beta!r} er ikke et endeligt tal og ingen andel af sammenligningen før start. Giv et tal, 1 for "
+            "difference-in-differences og 0 for ingen, eller udelad det, så findes det.",
+        )
+    return RULES[method].beta if beta is None else float(beta)
 
 
 def _common(strata: list[Stratum], estimand: Estimand, control: Control) -> float:
@@ -276,6 +297,6 @@ def strata_of(
 
 
 __all__ = [
-    "RULES", "Combined", "Method", "Part", "Rule", "Stratum", "combined", "explained", "parts", "seen_before",
-    "strata_of", "taking_part",
+    "RULES", "Combined", "Method", "Part", "Rule", "Stratum", "beta_of", "combined", "explained", "parts",
+    "seen_before", "strata_of", "taking_part",
 ]  # fmt: skip

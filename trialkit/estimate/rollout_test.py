@@ -7,7 +7,7 @@ of these numbers, at a cost that does not depend on the number of periods.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final, NamedTuple, Self
@@ -17,11 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from trialkit.design.base import Codes
 from trialkit.errors import EstimateError
-from trialkit.estimate.cohorts import Bools, Floats, Ints, balanced, clustered, sized, timing, unknown
+from trialkit.estimate.cohorts import Bools, Floats, Ints, balanced, check_columns, clustered, sized, timing, unknown
 from trialkit.estimate.curves import NOTHING, Curves
 from trialkit.estimate.drawn import Drawn
 from trialkit.estimate.event_study import Estimand, contrasts, weights
-from trialkit.estimate.rollout_strata import RULES, Method, taking_part
+from trialkit.estimate.given import by_unit
+from trialkit.estimate.rollout_strata import RULES, Method, beta_of, taking_part
 
 KEPT: Final = 200_000  # allocations whose sums are kept: 160 bytes each and stratum
 
@@ -67,11 +68,11 @@ class StaggeredContrast:
         EstimateError
             A wrong number of starts, wave sizes that the lot itself draws, or nothing to compare.
         """
+        beta = beta_of(self.method, self.beta)
         if len(self.starts) != len(drawn.design.label_names) or not drawn.steady or self.method == "all_placebos":
             raise _unfit(drawn, len(self.starts))
-        y, _ = rows_of(drawn, balanced(self.outcome), self.per, self.sizes)
-        first, _ = timing(np.array(self.starts, object), self.periods, y.shape[1])
-        beta = RULES[self.method].beta if self.beta is None else self.beta
+        y, _ = rows_of(drawn, by_design(drawn, self.outcome, self.periods), self.per, self.sizes)
+        first, _ = timing(np.array(self.starts, object), self.periods, y.shape[1], names=drawn.design.label_names)
         tables = _tables(drawn, y, first, self)
         words = RULES[self.method].words + (" over Neyman's error" if self.studentized else "")
         if beta is not None:
@@ -207,6 +208,40 @@ class FixedBeta(Efficient):
         return Curves(level=level, slope=slope, variance=variance, size=self.largest)
 
 
+def unit_ids(drawn: Drawn) -> Sequence[str]:
+    """The design's units, in order."""
+    units = getattr(drawn.design, "units", None)
+    return drawn.design.items if units is None else tuple(units.ids)
+
+
+def check_labels(starts: object, known: Sequence[str]) -> None:
+    """Refuse starts that are not by label, or of labels that the design does not have."""
+    named = isinstance(starts, Mapping)
+    odd = [str(label) for label in starts if label not in known] if isinstance(starts, Mapping) else []
+    if not named or odd:
+        said = f"starts name {', '.join(odd)}" if named else f"starts are a {type(starts).__name__}"
+        sagt = f"starts nævner {', '.join(odd)}" if named else f"starts er {type(starts).__name__}"
+        raise EstimateError(
+            f"{said}, and the design's labels are {', '.join(known)}. Give a dictionary from these labels to starts.",
+            {"labels": odd, "known": list(known)},
+            da=f"{sagt}, og designets bølger hedder {', '.join(known)}. Giv en dictionary fra bølgerne til deres start.",
+        )
+
+
+def by_design(drawn: Drawn, outcome: ArrayLike, periods: ArrayLike | None) -> Floats:
+    """(n_units, t) outcomes in the order of the design's units, whatever order a table has them in.
+
+    Raises
+    ------
+    EstimateError
+        A table labelled by others than the units, or in another order of periods.
+    PanelError
+        A gap.
+    """
+    check_columns(outcome, periods)
+    return balanced(by_unit(outcome, unit_ids(drawn), "outcome"))
+
+
 def items_of(drawn: Drawn, outcome: Floats, per: str) -> Floats:
     """(n_items, t) one row per unit or cluster that the lot fell on.
 
@@ -244,7 +279,7 @@ def rows_of(drawn: Drawn, outcome: Floats, per: str, sizes: ArrayLike | None) ->
     EstimateError
         As `items_of`; sizes that are not one per unit and above 0; ``per`` given beside them.
     """
-    counted = sized(sizes, len(outcome))
+    counted = sized(None if sizes is None else by_unit(sizes, unit_ids(drawn), "sizes"), len(outcome))
     if counted is None:
         return items_of(drawn, outcome, per), None
     if per != "cluster":

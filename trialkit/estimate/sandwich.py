@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from trialkit.errors import EstimateError
+from trialkit.estimate.given import labelled
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -316,13 +317,30 @@ def _remainder(values: Floats) -> Floats:
     return np.where(small, 0.375 - 0.3125 * values, (h + values / 2) / safe**2)
 
 
-def numbered(groups: object) -> tuple[Ints, tuple[str, ...]]:
+def numbered(groups: object, name: str = "") -> tuple[Ints, tuple[str, ...]]:
     """(n,) codes from 0 and the names, ascending, of one label per row.
+
+    Labels that a caller gave have a ``name``, and then none of them may be missing; a design's own blocks may be "".
 
     >>> numbered(["b", "a", "b"])[0].tolist()
     [1, 0, 1]
+
+    Raises
+    ------
+    EstimateError
+        A label is missing, or labels have no order.
     """
-    names, codes = np.unique(np.asarray(groups), return_inverse=True)
+    found = labelled(groups, name) if name else np.asarray(groups)
+    try:
+        names, codes = np.unique(found, return_inverse=True)
+    except TypeError as mixed:
+        raise EstimateError(
+            f"{name or 'A row of labels'} mixes kinds of labels (numbers and texts, say), which have no order. Write all of "
+            "them as texts.",
+            {"name": name},
+            da=f"{name or 'En række navne'} blander slags navne (fx tal og tekster), som ingen rækkefølge har. Skriv dem alle "
+            "som tekster.",
+        ) from mixed
     return codes.ravel().astype(np.intp), tuple(str(name) for name in names)
 
 

@@ -17,10 +17,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-from trialkit.estimate.cohorts import Floats, Ints, balanced, sized, timing, unknown
+from trialkit.errors import EstimateError
+from trialkit.estimate.cohorts import Floats, Ints, balanced, check_columns, given, sized, unknown
 from trialkit.estimate.event_study import Estimand, EventStudy, event_times
+from trialkit.estimate.given import numbers, one_of, same_rows
 from trialkit.estimate.result import Estimate
 from trialkit.estimate.rollout_strata import RULES, Combined, Method, Stratum, combined, explained, parts, strata_of
+from trialkit.estimate.sandwich import numbered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,17 +131,18 @@ def staggered(
     PanelError
         A gap, or another number of starts.
     EstimateError
-        Nothing to compare, or an unknown name.
+        Nothing to compare, an unknown name, a ``beta`` that is no number, starts as in `timing`, or tables whose rows are
+        labelled differently.
 
     References
     ----------
     Roth and Sant'Anna (2023), doi:10.1086/726581: the class of estimators (section 3.1), beta* = V(X)^-1 Cov(X,
     theta_0) (proposition 2), its plug-in (section 3.3), errors (section 3.4).
     """
-    y, first, times, codes = _ready(outcome, start, periods, strata)
+    y, first, times, codes = _ready(outcome, start, periods, strata, shares=shares, sizes=sizes)
     each = strata_of(
         y, first, codes, method, sizes=sized(sizes, len(y)),
-        counted=None if shares is None else np.asarray(shares, np.float64),
+        counted=sized(shares, len(y)),
     )  # fmt: skip
     found = combined(each, estimand, method, beta, common=common_beta)
     cohorts = sum(s.cohorts.sizes.size for s in each)
@@ -198,11 +202,13 @@ def without_periods(
     ----------
     As `staggered`.
     """
-    times, y = np.asarray(periods, np.float64), np.asarray(outcome, np.float64)
+    check_columns(outcome, periods)
+    same_rows({"outcome": outcome, "start": start, "strata": strata})
+    times, y = numbers(periods, "periods"), balanced(outcome)
     found = []
     for period in interrupted:
         if period not in times:
-            raise unknown("period", f"{period:g}", [f"{time:g}" for time in times])
+            raise unknown("period", str(period), [f"{time:g}" for time in times])
         keep = times != period
         again = staggered(
             y[:, keep], start, unit=unit, periods=times[keep], method=method, strata=strata, level=level,
@@ -253,7 +259,8 @@ def staggered_event_study(
     ----------
     As `staggered`; the covariance between event times is that of section 3.4 for a vector of estimands.
     """
-    y, first, _, codes = _ready(outcome, start, periods, strata)
+    one_of(errors, ("adjusted", "neyman"), "errors")
+    y, first, _, codes = _ready(outcome, start, periods, strata, sizes=sizes)
     among = strata_of(y, first, codes, method, sizes=sized(sizes, len(y)))
     seen_by = [set(event_times(s.cohorts.starts, s.cohorts.n_periods).tolist()) for s in among]
     times = np.array(sorted(set.intersection(*seen_by)) if at is None else at, np.int64)
@@ -304,12 +311,16 @@ def _study_notes(
 
 
 def _ready(
-    outcome: ArrayLike, start: ArrayLike, periods: ArrayLike | None, strata: ArrayLike | None
+    outcome: ArrayLike, start: ArrayLike, periods: ArrayLike | None, strata: ArrayLike | None, **beside: object
 ) -> tuple[Floats, Ints, Floats, Ints]:
-    y = balanced(outcome)
-    first, times = timing(start, periods, y.shape[1])
-    y = balanced(y, first)
-    codes = np.zeros(len(y), np.int64) if strata is None else np.unique(np.asarray(strata), return_inverse=True)[1]
+    y, first, times = given(outcome, start, periods, strata=strata, **beside)
+    codes = np.zeros(len(y), np.int64) if strata is None else numbered(strata)[0]
+    if codes.shape != first.shape:
+        raise EstimateError(
+            f"There are {codes.size} strata for {len(y)} rows. Give one label per row.",
+            {"strata": codes.size, "rows": len(y)},
+            da=f"Der er {codes.size} strata til {len(y)} rækker. Giv ét navn pr. række.",
+        )
     return y, first, times, codes.astype(np.int64)
 
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import nan, sqrt
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
 from trialkit.errors import EstimateError
-from trialkit.estimate.cohorts import Cohorts, Floats, Ints, balanced, timing, unknown
+from trialkit.estimate.cohorts import Cohorts, Floats, Given, Ints, given, unknown
 from trialkit.estimate.event_study import EventStudy
+from trialkit.estimate.given import one_of
 from trialkit.estimate.result import Estimate
+from trialkit.estimate.sandwich import numbered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +45,7 @@ def two_way(
     ----------
     outcome : (n, t) float, in ``unit``, without gaps
     start : (n,) the period each unit starts in; 0, nan, infinity or None for never
-    periods : (t,) numbers or dates of the columns, optional; 0, 1, ... unless given
+    periods : (t,) ascending numbers of the columns, optional; 1 ... t unless given
     clusters : (n,) labels of larger groups of units, with ``errors="cluster"``
     errors : clustered by ``unit``, by ``cluster`` (given), by unit and period, or not; t with min(clusters) - 1
         degrees of freedom, else observations less parameters
@@ -53,13 +55,14 @@ def two_way(
     Raises
     ------
     EstimateError
-        Everybody starts at once, or ``cluster`` without ``clusters``.
+        Everybody starts at once, ``cluster`` without ``clusters``, unknown ``errors``, or as `timing`.
 
     References
     ----------
     Cameron, Gelbach and Miller (2011), doi:10.1198/jbes.2010.07136, for clustering both ways.
     """
-    y, first, _ = _panel(outcome, start, periods)
+    one_of(errors, get_args(Errors), "errors")
+    y, first, _ = _panel(outcome, start, periods, clusters)
     n, t = y.shape
     d = demeaned((np.arange(t) >= first[:, None]).astype(np.float64))
     information = float((d * d).sum())
@@ -69,10 +72,24 @@ def two_way(
     score = d * (demeaned(y) - beta * d)
     if errors == "cluster" and clusters is None:
         raise unknown("errors", "cluster without clusters", ("unit", "iid", "hetero", "unit_and_period"))
-    variance, df = _variance(
-        score, d, beta, y, errors, None if clusters is None else np.asarray(clusters), small_sample
-    )
+    variance, df = _variance(score, d, beta, y, errors, _groups(clusters, n), small_sample)
     return _told(beta, sqrt(variance) / information, df, n, unit, level, term, "two-way fixed effects")
+
+
+def _groups(clusters: ArrayLike | None, n: int) -> Ints | None:
+    """(n,) codes of larger groups of units."""
+    if clusters is None:
+        return None
+    code, names = numbered(clusters, "clusters")
+    if code.shape != (n,) or len(names) < 2:
+        raise EstimateError(
+            f"There are {code.size} cluster labels of {len(names)} clusters for {n} units. Give one per unit, of at least "
+            "two clusters.",
+            {"labels": code.size, "clusters": len(names), "units": n},
+            da=f"Der er {code.size} klyngenavne fra {len(names)} klynger til {n} enheder. Giv ét pr. enhed, fra mindst to "
+            "klynger.",
+        )
+    return code.astype(np.int64)
 
 
 def _variance(
@@ -282,10 +299,8 @@ def _moments(cohorts: Cohorts, rows: Floats, factor: float) -> tuple[Floats, Flo
     return cohorts.value(rows), factor * over_n.covariance(rows, rows)
 
 
-def _panel(outcome: ArrayLike, start: ArrayLike, periods: ArrayLike | None) -> tuple[Floats, Ints, Floats]:
-    y = balanced(outcome)
-    first, times = timing(start, periods, y.shape[1])
-    return balanced(y, first), first, times
+def _panel(outcome: ArrayLike, start: ArrayLike, periods: ArrayLike | None, clusters: ArrayLike | None = None) -> Given:
+    return given(outcome, start, periods, clusters=clusters)
 
 
 def _told(value: float, error: float, df: float, n: int, unit: str, level: float, term: str, method: str) -> Estimate:

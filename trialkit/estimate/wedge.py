@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from trialkit.errors import EstimateError
 from trialkit.estimate.cells import Floats
+from trialkit.estimate.given import by_name, numbers, side_by_side
 from trialkit.estimate.mixed import Df, MixedFit, mixed_model
 from trialkit.estimate.mixed_fit import Criterion
 from trialkit.estimate.random_effects import Labels, Random
@@ -113,14 +114,16 @@ def stepped_wedge(
     Raises
     ------
     EstimateError
-        As ``mixed_model``; also an exposure that is not a whole number from 0, or an unknown ``effect``.
+        As ``mixed_model``; also an exposure that is not a whole number from 0, that falls within a cluster or differs
+        within one of its periods, or an unknown ``effect``.
 
     References
     ----------
     Hussey & Hughes (2007), doi:10.1016/j.cct.2006.05.007, equation 1; exposure time: Kenny et al. (2022),
     doi:10.1002/sim.9511, and Maleyeff et al. (2023), doi:10.1111/biom.13803.
     """
-    time = _exposure(exposure)
+    side_by_side(covariates, outcome=outcome, clusters=clusters, periods=periods, exposure=exposure)
+    time = check_exposure(exposure, clusters, periods)
     seen = tuple(int(value) for value in np.unique(time) if value > 0) if effect == "exposure" else ()
     return Wedge(
         fit=mixed_model(
@@ -146,7 +149,7 @@ def columns(
     EstimateError
         An exposure that is not a whole number from 0, or an unknown ``effect``.
     """
-    time = _exposure(exposure)
+    time = exposures_of(exposure)
     found: dict[str, ArrayLike] = {}
     if effect == "immediate":
         found[TREATED] = (time > 0).astype(np.float64)
@@ -160,9 +163,9 @@ def columns(
             da=f"Der er ingen effekt {effect!r}. Skriv 'immediate' (én effekt fra start) eller 'exposure' (én for hver "
             "periode efter start).",
         )
-    code, names = numbered(periods)
+    code, names = numbered(periods, "periods")
     found |= {f"period {name}": (code == k).astype(np.float64) for k, name in enumerate(names) if k > 0}
-    return found | dict(covariates or {})
+    return found | by_name(covariates, "covariates")
 
 
 def over_exposures(weights: Mapping[int, float], exposures: tuple[int, ...]) -> tuple[dict[str, float], str]:
@@ -194,9 +197,10 @@ def exposure_term(time: int) -> str:
     return f"exposure {time}"
 
 
-def _exposure(exposure: ArrayLike) -> Floats:
-    found = np.asarray(exposure, np.float64)
-    wrong = ~(found >= 0) | (found != np.floor(found))
+def exposures_of(exposure: ArrayLike) -> Floats:
+    """(n,) periods since the start; refuses what is not a whole number from 0."""
+    found = numbers(exposure, "exposure")
+    wrong = ~(found >= 0) | (found != np.floor(found)) | ~np.isfinite(found)
     if wrong.any():
         raise EstimateError(
             f"Row {int(np.flatnonzero(wrong)[0])} has an exposure that is not a whole number from 0. Exposure counts "
@@ -208,4 +212,42 @@ def _exposure(exposure: ArrayLike) -> Floats:
     return found
 
 
-__all__ = ["TREATED", "Wedge", "columns", "exposure_term", "over_exposures", "stepped_wedge"]
+def check_exposure(exposure: ArrayLike, clusters: Labels, periods: Labels) -> Floats:
+    """(n,) exposures that a start can have brought about: one per cluster and period, and never less than before.
+
+    Raises
+    ------
+    EstimateError
+        As `exposures_of`; another length, an exposure that differs within a cluster's period, or one that falls in it.
+    """
+    time = exposures_of(exposure)
+    owner, names = numbered(clusters, "clusters")
+    period, labels = numbered(periods, "periods")
+    if not time.shape == owner.shape == period.shape:
+        raise EstimateError(
+            f"There are {time.size} exposures, {owner.size} clusters and {period.size} periods. Give one of each per row.",
+            {"exposure": time.size, "clusters": owner.size, "periods": period.size},
+            da=f"Der er {time.size} eksponeringer, {owner.size} klynger og {period.size} perioder. Giv én af hver pr. række.",
+        )
+    order = np.lexsort([period, owner])
+    same = np.diff(owner[order]) == 0
+    step, again = np.diff(time[order]), np.diff(period[order]) == 0
+    wrong = np.flatnonzero(same & ((step < 0) | (again & (step != 0))))
+    if wrong.size:
+        row = int(order[wrong[0] + 1])
+        cluster, label = names[owner[row]], labels[period[row]]
+        raise EstimateError(
+            f"The exposure of cluster {cluster} differs within period {label} or is less than in the period before. Who has "
+            "started goes on, so such rows would be counted with the wrong ones. Correct the exposure, give periods that "
+            "sort in time order, or leave out rows in transition; who stops is a question for mixed_model with columns.",
+            {"cluster": cluster, "period": label, "row": row},
+            da=f"Eksponeringen i klyngen {cluster} er ikke ens i perioden {label} eller er mindre end i perioden før. Den, der "
+            "er begyndt, bliver ved, så sådanne rækker ville tælle med de forkerte. Ret eksponeringen, giv perioder, der "
+            "sorterer i tidens orden, eller udelad rækker midt i skiftet.",
+        )
+    return time
+
+
+__all__ = [
+    "TREATED", "Wedge", "check_exposure", "columns", "exposure_term", "exposures_of", "over_exposures", "stepped_wedge",
+]  # fmt: skip

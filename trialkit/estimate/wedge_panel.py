@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from trialkit.errors import EstimateError
 from trialkit.estimate.cells import Floats
 from trialkit.estimate.drawn import Drawn
+from trialkit.estimate.given import one_of
 from trialkit.estimate.mixed import Df
 from trialkit.estimate.mixed_fit import Criterion
 from trialkit.estimate.random_effects import Random
 from trialkit.estimate.result import Estimate
+from trialkit.estimate.rollout_test import check_labels
 from trialkit.estimate.wedge import Wedge, stepped_wedge
 from trialkit.estimate.within_months import LEFT_OUT, STARTED, Calendar, states
 from trialkit.panel import Panel
@@ -114,6 +116,7 @@ def panel_cells(
         A label without a start, a drawn unit the panel lacks, periods of different lengths, or no period in which some
         had started and some waited.
     """
+    check_labels(starts, design.label_names)
     lot = Drawn.of(design, drawn)
     place = _rows_of(design, panel)
     labels = lot.codes[design.item_of_unit]
@@ -180,6 +183,13 @@ def wedge_of_panel(
 
 def _rows_of(design: Design, panel: Panel) -> list[int]:
     """The panel's row of each of the design's units."""
+    if not isinstance(panel, Panel):
+        raise EstimateError(
+            f"The panel is a {type(panel).__name__}, which does not say whose numbers it holds, or when. Give a "
+            "trialkit.Panel.",
+            {"type": type(panel).__name__},
+            da=f"Panelet er {type(panel).__name__}, som ikke siger, hvis tal det rummer, eller hvornår. Giv et trialkit.Panel.",
+        )
     units = getattr(design, "units", None)
     ids = design.items if units is None else tuple(units.ids)
     at = {unit: k for k, unit in enumerate(panel.units)}
@@ -203,7 +213,15 @@ def _start(starts: Mapping[str, date | None], label: str) -> date | None:
             da=f"{label!r} har ingen startdato, så ingen kan sige, hvem der ventede. Angiv en dato, eller None hvis den "
             "aldrig starter.",
         )
-    return starts[label]
+    start = starts[label]
+    if start is not None and not isinstance(start, date):
+        raise EstimateError(
+            f"The start of {label!r} is {start!r}, which is no date. Give a datetime.date, or None for one that never starts.",
+            {"label": label, "start": repr(start)},
+            da=f"Starten for {label!r} er {start!r}, som ikke er en dato. Angiv en datetime.date, eller None hvis den aldrig "
+            "starter.",
+        )
+    return start
 
 
 def _exposures(periods: Sequence[str], starts: Sequence[date | None], window_days: int) -> tuple[Ints, Bools]:
@@ -238,6 +256,7 @@ def _months(day: date) -> int:
 
 def _persons(top: Floats, size: Floats, rows: Rows, within: float | None) -> dict[str, Any]:
     """How `stepped_wedge` is told who stands behind the means."""
+    one_of(rows, get_args(Rows), "rows")
     if rows == "cells":
         return {"weights": size}
     whole = bool((size == np.floor(size)).all())
