@@ -2,8 +2,11 @@
 
 import json
 import re
+from dataclasses import replace
+from math import nan
 from pathlib import Path
 
+import numpy as np
 import pytest
 from answered import drawn, findings
 from pages import Page
@@ -91,6 +94,41 @@ def test_neighbours_are_told_by_name_and_with_what_the_map_allows(whole, lang):
     assert [row[0] for row in rows] == [whole.name_of(unit) for unit in whole.answer.panel.units]
     for row, cells in zip(rows, found.exposed.conditions.tolist(), strict=True):
         assert [int(cell) for cell in row[2:4]] == [cells.count(0), cells.count(1)]
+
+
+@pytest.mark.parametrize(("lang", "least"), [("da", "under 0,001"), ("en", "below 0.001")])
+def test_two_p_values_below_the_last_decimal_are_written_alike(whole, lang, least):
+    line = whole.beside.lines[0]
+    small = replace(line, p_adjusted=0.000615773, estimate=replace(line.estimate, p_value=0.0003079, smallest_p=nan))
+    row = SaidBeside(replace(whole, beside=replace(whole.beside, lines=(small,))), lang).rows()[0]
+    assert (row.p_value, row.adjusted) == (least, least)
+
+
+@pytest.mark.parametrize("lang", ["da", "en"])
+def test_the_table_of_neighbours_sets_periods_beside_what_the_draws_give_on_average(whole, lang):
+    rows, found = SaidBeside(whole, lang).map(), whole.beside.spillover.exposed
+    lot = whole.answer.panel
+    for k, row in enumerate(rows):
+        for cell, state in zip(row[4:], (0, 1), strict=True):
+            assert cell == number(float(found.probabilities[state, k].sum()), lang, 1)
+            assert float(cell.replace(",", ".")) <= len(lot.periods)
+    page = Page(effect(whole, lang)).text
+    assert texts(lang)["beside"]["neighbours_chances"].format(periods=SaidBeside(whole, lang).periods()) in page
+    assert SaidBeside(whole, lang).periods().startswith(str(len(found.periods)))
+
+
+@pytest.mark.parametrize("lang", ["da", "en"])
+def test_a_test_of_neighbours_that_tells_nothing_is_listed_with_its_reason_and_without_a_p_value(lang):
+    found = findings(
+        counts=lambda top, bottom, units: (np.full(bottom.shape, 3.0), np.full(bottom.shape, 30.0)), others={}
+    )
+    (line,) = [one for one in found.beside.lines if one.method == "spillover_check"]
+    assert line.estimate is None
+    assert np.isnan(line.p_adjusted)
+    told = SaidBeside(found, lang)
+    assert (told.method(line), f"{line.reason.told(lang)} ({line.reason.code})") in told.unanswered()
+    assert told.method(line) not in [row.method for row in told.rows()]
+    assert line.reason.told(lang) in told.neighbours()
 
 
 def test_machines_read_the_same(whole, bare):

@@ -16,6 +16,7 @@ from trialkit.panel import Panel
 from trialkit.population import population
 from trialkit.protocol.load import load
 from trialkit.protocol.plan import plan
+from trialkit.report.beside import SaidBeside
 from trialkit.report.described import Described, SaidOfCounts, description
 from trialkit.report.page import texts
 
@@ -90,6 +91,26 @@ def test_interrupted_months_are_kept_marked_shaded_and_told_both_ways(lang):
     said = " ".join(SaidOfCounts(here, lang).interruptions())
     assert ("Uden" if lang == "da" else "Without") in said
     assert re.search(r"12\.? [Mm]ar", said)
+
+
+@pytest.mark.parametrize("lang", ["da", "en"])
+def test_what_the_interruption_takes_and_leaves_is_said_month_by_month(lang):
+    here, words = found(), texts(lang)["described"]
+    page = Page(description(here, lang)).text
+    months = {"da": "marts 2020 – maj 2020", "en": "March 2020 – May 2020"}[lang]  # the lockdown ended on 1 May
+    assert words["interrupted_whole"].format(periods=months) in page
+    asked = {"da": "juni 2019 – august 2020", "en": "June 2019 – August 2020"}[lang]
+    assert words["periods_text"].format(periods=asked) in page
+    (line,) = [one for one in here.beside.answered if one.method == "difference_in_differences"]
+    tells = SaidBeside(here, lang)._sensitivity(line)
+    apart = texts(lang)["beside"]["interrupted_apart"].partition("{name}")[2]
+    assert line.estimate.estimate == pytest.approx(line.sensitivity.estimate, rel=1e-12)
+    assert tells.endswith(apart)
+    other = replace(line.sensitivity, estimate=line.estimate.estimate + 0.01)
+    assert apart not in SaidBeside(here, lang)._sensitivity(replace(line, sensitivity=other))
+    sentence = SaidOfCounts(here, lang).interval()
+    assert sentence.count("%") == 3
+    assert "100" not in sentence
 
 
 def test_counts_from_one_to_four_are_on_the_page_in_no_form():

@@ -210,10 +210,13 @@ class SaidBeside:
     def _sensitivity(self, line: Line) -> str:
         other = line.sensitivity
         assert other is not None
+        name = f"{self.outcome(line)}, {self.method(line)}"
+        if line.estimate is not None and _same(line.estimate, other):
+            return say(self.words["interrupted_apart"], name=name)
         key = "with_interrupted" if line.excluded else "without_interrupted"
         tail = "" if math.isnan(other.p_value) else "_p"
         return say(
-            self.words[key + tail], name=f"{self.outcome(line)}, {self.method(line)}",
+            self.words[key + tail], name=name,
             difference=self.signed(other.estimate, other), p=self._plain(other.p_value),
         )  # fmt: skip
 
@@ -242,6 +245,12 @@ class SaidBeside:
         """Unit by unit: neighbours, periods waited alone and beside one that had begun, and how many to expect."""
         found = self.found.beside.spillover
         return [] if found is None else map_rows(found, self.found, self.lang)
+
+
+def _same(one: Estimate, other: Estimate) -> bool:
+    """Whether both rest on the same numbers: estimate and interval agree to the last digits."""
+    pairs = [(one.estimate, other.estimate), (one.conf_low, other.conf_low), (one.conf_high, other.conf_high)]
+    return all(math.isclose(a, b, rel_tol=1e-12) or (math.isnan(a) and math.isnan(b)) for a, b in pairs)
 
 
 def spillover_told(found: Spillover, about: Answered, lang: Lang) -> list[str]:

@@ -166,7 +166,12 @@ class SaidOfCounts:
             steps = say(w["steps"], to=outcome.to, base=outcome.from_, funnel=", ".join(outcome.funnel))
             facts.append((w["counted"], steps))
         facts += [(w[name], text) for name in ("numerator", "denominator") if (text := getattr(outcome, name))]
-        return [*facts, (w["clusters"], counted(len(self.found.panel.units), "unit", self.lang))]
+        counts = say(w["periods_text"], periods=spans_told(self.found.panel.periods, self.lang))
+        return [
+            *facts,
+            (w["periods"], counts),
+            (w["clusters"], counted(len(self.found.panel.units), "unit", self.lang)),
+        ]
 
     def level(self) -> str:
         """The share with its counts."""
@@ -217,6 +222,8 @@ class SaidOfCounts:
         ]
         if not found.panel.interrupted.any():
             return []
+        here = np.array(found.panel.periods)[found.panel.interrupted.any(axis=0)].tolist()
+        said.append(say(w["interrupted_whole"], periods=spans_told(tuple(here), self.lang)))
         if (other := found.sensitivity) is not None and not math.isnan(other.estimate):
             key = "with_interrupted" if found.excluded else "without_interrupted"
             share = number(100 * other.estimate, self.lang, 1)
@@ -268,7 +275,7 @@ class SaidOfCounts:
         return plots.curves(
             lines,
             [plots.short(column) for column in columns],
-            ylabel=self.words["of_100"] if scale == 100 else found.panel.unit,
+            ylabel=self.words["percent"] if scale == 100 else found.panel.unit,
             title=say(self.words["curves_alt"], groups=listing((line.name for line in lines), self.lang)),
             key="curves",
             number=lambda value: number(round(value, 6), self.lang),
