@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Final, Self
@@ -56,6 +56,8 @@ class Panel:
     synthetic: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("units", "periods"):
+            object.__setattr__(self, name, _names(name, getattr(self, name)))
         shape = (len(self.units), len(self.periods))
         if np.size(self.interrupted) == 0:
             object.__setattr__(self, "interrupted", np.zeros(shape, bool))
@@ -67,6 +69,7 @@ class Panel:
         _check_order(self.units)
         _check_periods(self.periods)
         _check_values(self)
+        _names("unit", (self.unit,))
         if self.unit == "share":
             _check_shares(self)
 
@@ -123,7 +126,8 @@ class Panel:
         Raises
         ------
         PanelError
-            A row is of no unit or period of the trial, or stands there twice; ``facts["row"]`` counts from 1.
+            A row is of no unit or period of the trial, stands there twice, or holds no number; ``facts["row"]`` counts
+            from 1.
         """
         at_unit = {name: k for k, name in enumerate(units)}
         at_period = {name: k for k, name in enumerate(periods)}
@@ -134,8 +138,19 @@ class Panel:
                 raise _misplaced(number, row)
             if not np.isnan(counts[0][where]):
                 raise _twice(number, row)
-            counts[0][where], counts[1][where] = float(str(row["numerator"])), float(str(row["denominator"]))
+            counts[0][where], counts[1][where] = _count(number, row, "numerator"), _count(number, row, "denominator")
         return cls(units=tuple(units), periods=tuple(periods), numerator=counts[0], denominator=counts[1], unit=unit)
+
+
+def _names(name: str, given: Sequence[str]) -> tuple[str, ...]:
+    """The texts given, as a tuple."""
+    if isinstance(given, str) or not isinstance(given, Iterable) or not all(isinstance(one, str) for one in given):
+        raise PanelError(
+            f"{name} must be texts, and {given!r} is not: nobody could say whose numbers these are. Write them out.",
+            {"name": name},
+            da=f"{name} skal være tekster, og {given!r} er det ikke: ingen kunne sige, hvis tal det er. Skriv dem ud.",
+        )
+    return tuple(given)
 
 
 def _in_order(name: str, given: Any, units: tuple[str, ...], periods: tuple[str, ...]) -> Any:
@@ -203,7 +218,7 @@ def _check_order(units: tuple[str, ...]) -> None:
 def _check_periods(periods: tuple[str, ...]) -> None:
     """Distinct; and in time order where the labels say what time they are: years, quarters or months."""
     twice = sorted({one for one in periods if periods.count(one) > 1})
-    dated = all(isinstance(one, str) and _DATED.fullmatch(one.lower()) for one in periods)
+    dated = all(_DATED.fullmatch(one.lower()) for one in periods)
     alike = len({len(one) for one in periods}) == 1 if dated else False
     early = [b for a, b in pairwise(periods) if alike and b.lower() < a.lower()]
     if twice or early:
@@ -245,6 +260,19 @@ def _check_values(panel: Panel) -> None:
             da=f"{place['unit']} i {place['period']}: tæller {top[unit, period]} af {bottom[unit, period]} er ikke "
             "en optælling. Begge skal stå der, eller ingen af dem; en nævner er aldrig negativ.",
         )
+
+
+def _count(number: int, row: Mapping[str, object], name: str) -> float:
+    """A row's numerator or denominator."""
+    try:
+        return float(str(row[name]))
+    except (KeyError, ValueError) as error:
+        given = row.get(name, "")
+        raise PanelError(
+            f"Row {number}: {name} {given!r} is no number, so nothing can be counted. Write digits with a point, e.g. 3.5.",
+            {"row": number, "name": name, "given": given},
+            da=f"Række {number}: {name} {given!r} er ikke et tal, så intet kan tælles. Skriv cifre med punktum, f.eks. 3.5.",
+        ) from error
 
 
 def _misplaced(number: int, row: Mapping[str, object]) -> PanelError:

@@ -54,6 +54,7 @@ Z = np.array([True, False] * 4)
 GROUPS = np.repeat(list("pqrs"), 2)
 SHUFFLED = [5, 2, 7, 0, 1, 6, 3, 4]
 TWO = Panel(units=IDS, periods=("2012-01", "2012-02"), numerator=np.outer(Y, [1, 2]), denominator=np.full((8, 2), 20.0))
+HUGE = Panel(units=IDS, periods=TWO.periods, numerator=TWO.numerator * 1e300, denominator=TWO.denominator, unit="d")
 STARTS = {"new": date(2012, 2, 1), "old": None}
 
 
@@ -278,15 +279,34 @@ def test_what_nobody_can_compute_with_is_refused(call):
     [
         {"starts": None}, {"starts": {"new": "2012-02-01", "old": None}}, {"starts": {"new": 5, "old": None}},
         {"starts": {**STARTS, "odd": None}}, {"starts": {"new": None}}, {"window_days": "90"}, {"window_days": 1.5},
-        {"panel": np.ones((8, 2))},
+        {"panel": np.ones((8, 2))}, {"panel": HUGE},
     ],
 )  # fmt: skip
 def test_a_rollout_knows_its_starts_its_window_and_its_panel(options):
     refused(lambda: asked(DifferenceWithinMonths(**{"panel": TWO, "starts": STARTS, **options})), EstimateError)
 
 
-def test_neighbours_come_in_pairs():
-    refused(lambda: Exposure.of_arms(LOT, "new", neighbours=[("a", "b", "c")]), EstimateError)
+@pytest.mark.parametrize("pairs", [[("a", "b", "c")], ["ab"], [(1, "a")], 5, "ab"])
+def test_neighbours_come_in_pairs(pairs):
+    refused(lambda: Exposure.of_arms(LOT, "new", neighbours=pairs), EstimateError)
+
+
+def test_what_the_lot_gave_is_put_in_the_units_order_too():
+    series = pd.Series(DRAWN, index=list(IDS)).iloc[[1, 0, 3, 2, 5, 4, 7, 6]]
+    assert Drawn.of(DESIGN, series).codes.tolist() == LOT.codes.tolist()
+    refused(lambda: Drawn.of(DESIGN, pd.Series(DRAWN, index=list("ABCDEFGH"))), EstimateError)
+
+
+@pytest.mark.parametrize("row", [{"numerator": "3,5", "denominator": "7"}, {"numerator": "3"}])
+def test_a_row_without_numbers_is_refused_by_its_number(row):
+    rows = [{"unit": "a", "period": "1", **row}]
+    assert refused(lambda: Panel.from_rows(rows, units=["a"], periods=["1"]), PanelError).facts["row"] == 1
+
+
+@pytest.mark.parametrize("unit", [None, 3])
+def test_a_unit_is_a_text(unit):
+    refused(lambda: difference_in_means(Y, LOT, compare=PAIR, unit=unit), EstimateError)
+    refused(lambda: Panel(units=("a",), periods=("1",), numerator=[[1]], denominator=[[1]], unit=unit), PanelError)
 
 
 @pytest.mark.parametrize(

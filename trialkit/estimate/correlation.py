@@ -23,6 +23,7 @@ from trialkit.estimate.given import labelled, numbers, one_of, same_rows
 from trialkit.estimate.moments import check_level
 from trialkit.estimate.result import percent
 from trialkit.estimate.whole import check_generator
+from trialkit.estimate.within_months import check_panel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -200,6 +201,7 @@ def cluster_autocorrelation(
     (1992), Variance Components, section 4.7 (unweighted means); Weerahandi (1993), doi:10.1080/01621459.1993.10476355,
     and Burdick, Borror and Montgomery (2005), Design and Analysis of Gauge R&R Studies (generalized intervals).
     """
+    check_panel(panel)
     check_level(level)
     one_of(interval, ("generalized", "bootstrap"), "interval")
     check_generator(rng)

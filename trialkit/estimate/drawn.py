@@ -93,11 +93,7 @@ class Drawn:
     @cached_property
     def unit_ids(self) -> tuple[str, ...]:
         """(n_units,) the units' ids; their numbers where the design knows none."""
-        units = getattr(self.design, "units", None)
-        ids = tuple(units.ids) if isinstance(units, Units) else tuple(self.design.items)
-        return (
-            ids if len(ids) == len(self.design.item_of_unit) else tuple(map(str, range(len(self.design.item_of_unit))))
-        )
+        return _unit_ids(self.design)
 
     @cached_property
     def free(self) -> NDArray[np.bool_]:
@@ -290,10 +286,31 @@ def _item_codes(design: Design, drawn: Any) -> Codes:
         if drawn.units.ids != getattr(design, "units", drawn.units).ids:
             raise _misfit(design, "is of other units", "gælder andre enheder")
         return _coded(design, drawn.labels)
+    if hasattr(drawn, "index") and hasattr(drawn, "iloc") and np.ndim(drawn) == 1:
+        drawn = _in_units_order(design, drawn)
     if isinstance(drawn, Sequence | np.ndarray) and not isinstance(drawn, str):
         return _coded(design, [str(label) for label in drawn])
     _check_design(drawn)  # an observed assignment, or anything else that no lot gave
     raise _misfit(design, "is a design", "er et design")
+
+
+def _in_units_order(design: Design, drawn: Any) -> list[str]:
+    """The labels of a Series in the order of the units, by its own index where it has one."""
+    names, found = [str(name) for name in drawn.index], [str(label) for label in drawn]
+    ids = _unit_ids(design)
+    if list(drawn.index) == list(range(len(found))):
+        return found
+    if len(set(names)) != len(names) or set(names) != set(ids):
+        raise _misfit(design, f"is labelled by {', '.join(names[:3])}, ...", f"har navnene {', '.join(names[:3])}, ...")
+    label = dict(zip(names, found, strict=True))
+    return [label[one] for one in ids]
+
+
+def _unit_ids(design: Design) -> tuple[str, ...]:
+    """(n_units,) ids; their numbers where the design knows none."""
+    units = getattr(design, "units", None)
+    ids = tuple(units.ids) if isinstance(units, Units) else tuple(design.items)
+    return ids if len(ids) == len(design.item_of_unit) else tuple(map(str, range(len(design.item_of_unit))))
 
 
 def _coded(design: Design, labels: Sequence[str]) -> Codes:

@@ -280,30 +280,33 @@ def exposed(exposure: Exposure, reference: ReferenceSet) -> Exposed:
     )
 
 
-def _two(pair: Sequence[str]) -> Sequence[str]:
-    """The pair, checked to be two ids.
+def _pairs(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The pairs, checked to be two ids each.
 
     Raises
     ------
     EstimateError
-        It is not.
+        One is not.
     """
-    if isinstance(pair, str) or not isinstance(pair, Collection) or len(pair) != 2:
-        raise EstimateError(
-            f"The neighbours {pair!r} are not a pair of two ids, so nobody can say who touches whom. Give one pair for each "
-            "border.",
-            {"pair": pair},
-            da=f"Naboerne {pair!r} er ikke et par af to id'er, så ingen kan sige, hvem der er nabo til hvem. Giv ét par for "
-            "hver grænse.",
-        )
-    return pair
+    found = list(pairs) if isinstance(pairs, Iterable) and not isinstance(pairs, str) else [pairs]
+    for pair in found:
+        two = isinstance(pair, Collection) and not isinstance(pair, str) and len(pair) == 2
+        if not two or not all(isinstance(one, str) for one in pair):
+            raise EstimateError(
+                f"The neighbours {pair!r} are not a pair of two ids, so nobody can say who touches whom. Give one pair for "
+                "each border.",
+                {"pair": pair},
+                da=f"Naboerne {pair!r} er ikke et par af to id'er, så ingen kan sige, hvem der er nabo til hvem. Giv ét par "
+                "for hver grænse.",
+            )
+    return [tuple(pair) for pair in found]  # type: ignore[misc]
 
 
 def _graph(ids: Sequence[str], pairs: Iterable[tuple[str, str]], pilots: set[str]) -> tuple[Bools, NDArray[np.intp]]:
     """Who touches whom within the design, and how many pilots touch each; each pair counts once."""
     place = {id: k for k, id in enumerate(ids)}
     touching, beside = np.zeros((len(ids), len(ids)), bool), np.zeros(len(ids), np.intp)
-    for a, b in {(min(pair), max(pair)) for pair in map(_two, pairs)}:
+    for a, b in {(min(pair), max(pair)) for pair in _pairs(pairs)}:
         if unknown := [id for id in (a, b) if id not in place and id not in pilots]:
             raise EstimateError(
                 f"{unknown[0]!r} touches a unit and is neither a unit of the design nor a pilot, so nobody knows whether "

@@ -71,7 +71,8 @@ def adjusted(p_values: ArrayLike, method: Method = "holm") -> Floats:
 
     given = np.atleast_1d(numbers(p_values, "p_values"))
     known = ~np.isnan(given)
-    if method not in _NAMES or given.ndim != 1 or ((given[known] < 0) | (given[known] > 1)).any():
+    told = isinstance(method, str) and method in _NAMES
+    if not told or given.ndim != 1 or ((given[known] < 0) | (given[known] > 1)).any():
         raise EstimateError(
             f"P-values must be one row of numbers from 0 to 1, adjusted by one of {', '.join(_NAMES)}; anything else "
             f"({method}, {given.tolist()}) would give a number that means nothing. Correct them.",

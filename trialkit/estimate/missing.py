@@ -312,6 +312,7 @@ def imbens_manski(lower: float, upper: float, se_lower: float, se_upper: float, 
     ----------
     Imbens and Manski (2004), doi:10.1111/j.1468-0262.2004.00555.x, equations 6 and 7.
     """
+    numbers([lower, upper, se_lower, se_upper, level], "bounds, errors and level")
     if lower > upper + WHOLE * max(abs(lower), abs(upper), 1.0) or min(se_lower, se_upper) < 0 or not 0 < level < 1:
         raise EstimateError(
             f"Bounds {lower} to {upper} with errors {se_lower} and {se_upper} at level {level} are not two bounds, so no "

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Literal
 
+from trialkit.errors import EstimateError
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -16,7 +18,13 @@ Form = Literal["markdown", "html", "latex"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """One question, answered.  Every number is in ``unit``."""
+    """One question, answered.  Every number is in ``unit``.
+
+    Raises
+    ------
+    EstimateError
+        ``unit`` is no text.
+    """
 
     term: str  # the estimand, in the protocol's words
     method: str
@@ -36,6 +44,16 @@ class Estimate:
     exploratory: bool = True
     digests: tuple[str, ...] = ()  # protocol, draws, snapshot
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.unit, str):
+            raise EstimateError(
+                f"unit={self.unit!r} is no text, so nobody could read what one step of the effect is. Write it out, e.g. "
+                "unit='days'.",
+                {"unit": self.unit},
+                da=f"unit={self.unit!r} er ikke en tekst, så ingen kan læse, hvad ét trin af effekten er. Skriv det ud, f.eks. "
+                "unit='days'.",
+            )
+
     def to_frame(self) -> pd.DataFrame:
         """One row, fields in order: frames of many estimates stack."""
         import pandas as pd
@@ -46,7 +64,8 @@ class Estimate:
         """The estimate and its interval in one line; that there is none, where there is none."""
         ends = _interval(self, 3)
         interval = f"{percent(self.level)} interval {ends}" if ends else "no interval"
-        return f"{self.term}: {_plain(self.estimate)} {self.unit} ({interval}, {self.n_units} units)"
+        value = "no estimate" if isnan(self.estimate) else f"{_plain(self.estimate)} {self.unit}"
+        return f"{self.term}: {value} ({interval}, {self.n_units} units)"
 
     def plot(self, ax: Axes) -> Axes:
         """Draw the estimate and its interval on the caller's axes, one line per term.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import nan, sqrt
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from trialkit.estimate.drawn import ENUMERATED, ROWS, ReferenceSet, size
 from trialkit.estimate.exposure import CELLS, CONDITIONS, Exposed, Exposure, exposed
 from trialkit.estimate.exposure_effect import ExposureEffect, Per, exposure_effect
 from trialkit.estimate.exposure_slope import ExposureWeighted
+from trialkit.estimate.given import one_of
 from trialkit.estimate.judge import firsts
 from trialkit.estimate.null import extreme
 from trialkit.estimate.result import Estimate
@@ -92,6 +93,7 @@ def no_spillover(
     Athey, Eckles and Imbens (2018), doi:10.1080/01621459.2016.1241178, sections 3 and 5; Aronow (2012),
     doi:10.1177/0049124112437535.
     """
+    one_of(counted_per, get_args(Per), "counted_per")
     exposure.check(panel)
     chosen = _focal(exposure, focal)
     drawn = exposure.drawn.codes[None, :]

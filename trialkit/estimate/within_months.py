@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from trialkit.design.base import Codes
 from trialkit.errors import EstimateError
+from trialkit.estimate.whole import check_whole
 from trialkit.panel import Panel
 
 Floats = NDArray[np.float64]
@@ -148,7 +149,7 @@ def start_dates(names: Sequence[str], starts: Mapping[str, date | None]) -> tupl
 
 
 def check_panel(panel: object) -> None:
-    """Refuse anything but a `Panel`: bare numbers do not say which units and periods they are of.
+    """Refuse anything but a `Panel`, since bare numbers do not say whose they are, and values too large to be squared.
 
     Raises
     ------
@@ -163,6 +164,8 @@ def check_panel(panel: object) -> None:
             da=f"panel er {type(panel).__name__} og siger ikke, hvilke enheder og perioder tallene gælder. Giv en "
             "trialkit.Panel.",
         )
+    if panel.numerator.size:
+        check_whole(panel.value[np.isfinite(panel.value)], None, "panel")
 
 
 def states(calendar: Calendar, starts: Sequence[date | None], *, window_days: int = 0) -> NDArray[np.int8]:
