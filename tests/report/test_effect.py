@@ -4,6 +4,7 @@ import hashlib
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from answered import MONTHS, QUARTERS, drawn, findings
 from pages import Page
 
+from trialkit.protocol.text import Text
 from trialkit.report.answer import Said
 from trialkit.report.effect import effect
 from trialkit.report.page import texts
@@ -251,6 +253,35 @@ def test_the_plan_decides_what_is_hidden_and_how_finely_it_is_shown():
     assert "Bølge 1" not in figures(effect(found, "da")).split("Tabel 2")[1]
     lax = protocol.model_copy(update={"privacy": protocol.privacy.model_copy(update={"hide_counts_below": 3})})
     assert findings(protocol=lax, people=7, share=0.1).quarters.hidden < findings(people=7, share=0.1).quarters.hidden
+
+
+@pytest.mark.parametrize(
+    ("lang", "one", "several"),
+    [("da", "kun 1 af de 142 mulige lodtrækninger have vist en forskel, der var så usædvanlig som denne: den, der blev trukket",
+      "ville 3 af de 142 mulige"),
+     ("en", "only 1 of the 142 possible draws would have shown one as unusual as this: the one that was made",
+      "3 of the 142 possible draws would still")],
+)  # fmt: skip
+def test_a_single_draw_that_is_unusual_is_said_to_be_the_one_that_was_made(clear, lang, one, several):
+    def told(count):
+        answer = replace(clear.answer, estimate=replace(clear.answer.estimate, p_value=count / 142))
+        return Said(replace(clear, answer=answer), lang).chance()
+
+    assert one in told(1)
+    assert several in told(3)
+    assert {"da": "Den, der blev trukket, er en af dem.", "en": "The draw that was made is one of them."}[lang] in told(
+        3
+    )
+
+
+@pytest.mark.parametrize("lang", ["da", "en"])
+def test_texts_of_the_plan_in_one_language_are_marked_as_the_plans_words(clear, lang):
+    name, _ = Said(clear, lang).promised()[0]  # who: the draft has it as a plain string
+    assert name == {"da": "Hvem (planens ord)", "en": "Who (the plan's words)"}[lang]
+    who = Text(en="all children", da="alle børn")
+    both = clear.protocol.model_copy(update={"estimand": clear.protocol.estimand.model_copy(update={"who": who})})
+    told = {"da": ("Hvem", "alle børn"), "en": ("Who", "all children")}[lang]
+    assert Said(replace(clear, protocol=both), lang).promised()[0] == told
 
 
 def test_every_figure_says_what_it_shows_and_every_table_has_headers(clear):

@@ -261,7 +261,7 @@ def distribution(
         ax.legend(loc="upper right" if side < 0.35 else "upper left", fontsize=7, frameon=False, handletextpad=0.4,
                   borderaxespad=0.1)  # fmt: skip
         _numbered(ax, number, "x")
-        ax.yaxis.get_major_locator().set_params(integer=True)  # draws are whole
+        ax.locator_params(axis="y", integer=True)  # draws are whole
         _numbered(ax, number, "y")
         _plain(ax)
         figure.subplots_adjust(left=0.085, right=0.985, top=0.985, bottom=0.17)
