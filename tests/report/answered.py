@@ -67,7 +67,11 @@ def findings(
     found = Beside()
     if others is not None:
         people_ = population(protocol, PROTOCOLS / name)
-        panels = {key: replace(panel, numerator=panel.numerator[:, ::-1] * times) for key, times in others.items()}
+        steps = {outcome.id: outcome.unit or outcome.type for outcome in protocol.outcomes}
+        panels = {
+            key: replace(panel, numerator=panel.numerator[:, ::-1] * times, unit=steps[key])
+            for key, times in others.items()
+        }
         outside = [(pilot.unit.id, pilot.group.arm or "") for pilot in people_.pilots]
         found = beside(
             protocol, draw.design, draw.assignment, {protocol.estimand.what: panel, **panels},
