@@ -12,6 +12,7 @@ from trialkit.design import complete
 from trialkit.errors import TrialkitError
 from trialkit.estimate.callaway import callaway_santanna
 from trialkit.estimate.cluster_summary import cluster_summaries
+from trialkit.estimate.cohorts import wide
 from trialkit.estimate.gee import gee
 from trialkit.estimate.gee_wedge import gee_wedge
 from trialkit.estimate.glmm import generalized_mixed_model
@@ -297,3 +298,27 @@ def test_options_of_staggered_starts() -> None:
     ):
         with pytest.raises(TrialkitError, match="typo"):
             asked()
+
+
+def test_contrasts_are_finite_weights_by_term() -> None:
+    (fit, case), (wedge, stepwise) = DOORS["gee"], DOORS["wedge"]
+    found, by_time = fit(**case), wedge(**(stepwise | {"effect": "exposure"}))
+    for wrong in ({"z": "x"}, {"z": np.nan}, ["z"], None):
+        with pytest.raises(TrialkitError, match="no contrast"):
+            found.estimate(wrong)
+    with pytest.raises(TrialkitError, match="no contrast"):
+        by_time.over({1: np.nan})
+    refused("gee", "no row of labels", periods=5)
+    refused("mixed", "no row of labels", clusters=CLUSTER[:, None])
+
+
+def test_a_tidy_table_lacks_no_column_and_no_unit() -> None:
+    tidy = pd.DataFrame({"u": ["a", "a", "b", "b"], "t": [1, 2, 1, 2], "g": [2, 2, 0, 0], "y": [1.0, 2.0, 3.0, 4.0]})
+    names = {"unit": "u", "period": "t", "start": "g", "outcome": "y"}
+    assert wide(tidy, **names).outcome.tolist() == [[1, 2], [3, 4]]
+    with pytest.raises(TrialkitError, match="no column 'when'"):
+        wide(tidy, **(names | {"period": "when"}))
+    with pytest.raises(TrialkitError, match="Row 1 has no label in u"):
+        wide(tidy.assign(u=["a", None, "b", "b"]), **names)
+    with pytest.raises(TrialkitError, match="y holds"):
+        wide(tidy.assign(y=list("1234")), **names)

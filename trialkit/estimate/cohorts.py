@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from trialkit.errors import EstimateError, PanelError
 from trialkit.estimate.cells import check_scale
-from trialkit.estimate.given import numbers, same_rows
+from trialkit.estimate.given import labelled, numbers, same_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -271,12 +271,18 @@ def wide(frame: pd.DataFrame, *, unit: str, period: str, start: str, outcome: st
     Raises
     ------
     PanelError
-        A unit stands twice in a period, is missing from one, or has two starts.
+        A column is not there; a unit stands twice in a period, is missing from one, or has two starts.
     """
-    units, at = np.unique(frame[unit].to_numpy(), return_inverse=True)
-    periods, column = np.unique(frame[period].to_numpy(np.float64), return_inverse=True)
+    if lacking := [name for name in (unit, period, start, outcome) if name not in frame]:
+        raise PanelError(
+            f"The table has no column {', '.join(map(repr, lacking))}. It has {', '.join(map(str, frame.columns))}.",
+            {"columns": lacking},
+            da=f"Tabellen har ingen kolonne {', '.join(map(repr, lacking))}. Den har {', '.join(map(str, frame.columns))}.",
+        )
+    units, at = np.unique(labelled(frame[unit], unit), return_inverse=True)
+    periods, column = np.unique(numbers(frame[period], period), return_inverse=True)
     cell = at * periods.size + column
-    g = frame[start].to_numpy(np.float64)
+    g = numbers(frame[start], start)
     first = np.full(units.size, np.nan)
     first[at] = g
     same = (first[at] == g) | (np.isnan(first[at]) & np.isnan(g))
@@ -292,7 +298,7 @@ def wide(frame: pd.DataFrame, *, unit: str, period: str, start: str, outcome: st
             "række pr. enhed og periode, og én start pr. enhed.",
         )
     values = np.empty(cell.size)
-    values[cell] = frame[outcome].to_numpy(np.float64)
+    values[cell] = numbers(frame[outcome], outcome)
     return Wide(units, periods, values.reshape(units.size, periods.size), first)
 
 

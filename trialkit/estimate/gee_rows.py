@@ -12,7 +12,7 @@ from trialkit.errors import EstimateError
 from trialkit.estimate.cells import Floats, Ints, check_clusters, check_rank, check_rows, fixed_effects, weights_of
 from trialkit.estimate.gee_cells import Grid, Outcomes, Rows, gathered
 from trialkit.estimate.gee_family import Family
-from trialkit.estimate.given import numbers
+from trialkit.estimate.given import labelled, numbers
 from trialkit.estimate.sandwich import numbered
 
 Labels = Sequence[object] | NDArray[np.generic]
@@ -109,7 +109,7 @@ def _check_together(
     correlation: str, periods: Labels | None, sizes: ArrayLike | None, weights: ArrayLike | None, n: int
 ) -> None:
     """What a correlation needs, and what does not go with it."""
-    if periods is not None and len(periods) != n:
+    if periods is not None and len(labelled(periods, "periods")) != n:
         raise EstimateError(
             f"There are {len(periods)} periods for {n} rows. Give one per row.",
             {"periods": len(periods), "rows": n},

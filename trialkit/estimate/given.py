@@ -122,9 +122,17 @@ def labelled(given: object, name: str) -> NDArray[np.generic]:
     Raises
     ------
     EstimateError
-        A label is None, nan or empty, which would make a group of whoever has none; ``facts["rows"]`` says where.
+        Not one row of labels, or a label that is None, nan or empty, which would make a group of whoever has none;
+        ``facts["rows"]`` says where.
     """
-    lacking = _lacking(given if isinstance(given, list | tuple) else np.asarray(given))
+    each = given if isinstance(given, list | tuple) else np.asarray(given)
+    if isinstance(each, np.ndarray) and each.ndim != 1 and _missing(given) is False:
+        raise EstimateError(
+            f"{name} is no row of labels but a {type(given).__name__} of shape {each.shape}. Give one label per row.",
+            {"name": name, "shape": each.shape},
+            da=f"{name} er ikke en række navne, men {type(given).__name__} med formen {each.shape}. Giv ét navn pr. række.",
+        )
+    lacking = _lacking(each)
     if lacking:
         raise EstimateError(
             f"Row {lacking[0]} has no label in {name}, and {len(lacking)} rows lack one in all. Rows without a label are "

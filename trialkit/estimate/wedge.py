@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from trialkit.errors import EstimateError
 from trialkit.estimate.cells import Floats
+from trialkit.estimate.contrast import check_weights
 from trialkit.estimate.given import by_name, numbers, side_by_side
 from trialkit.estimate.mixed import Df, MixedFit, mixed_model
 from trialkit.estimate.mixed_fit import Criterion
@@ -176,6 +177,7 @@ def over_exposures(weights: Mapping[int, float], exposures: tuple[int, ...]) -> 
     EstimateError
         The model has no effect by exposure time, a time was never seen, or the weights sum to 0.
     """
+    check_weights(weights)
     unknown, total = sorted(set(weights) - set(exposures)), sum(weights.values())
     if unknown or not total:
         raise EstimateError(
