@@ -298,7 +298,7 @@ def test_the_demonstration_runs_to_an_answer(press, tmp_path):
     said = press("demo", tmp_path / "demo", "--lang", "en")
     assert "CONFIRMED" in said
     assert re.search(r"The planted effect is 8 more of 100 .* the interval (holds it|does not hold it)", said)
-    page = Path(re.search(r"^  (\S+effect\.html)   ", said, re.MULTILINE)[1])
+    page = Path(re.search(r"^  (\S+effect\.en\.html)   ", said, re.MULTILINE)[1])
     html = page.read_text(encoding="utf-8")
     assert "Synthetic data" in re.search("<title>(.*?)</title>", html)[1]
     found = json.loads(page.with_name("estimate.json").read_bytes())
