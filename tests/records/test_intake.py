@@ -218,6 +218,7 @@ def test_a_share_without_a_column_for_its_denominator_is_refused_once_and_by_tha
     )
     assert [code for code, _, _ in found] == ["E_HEADER"]
     assert "no column denominator" in error.message
+    assert "ingen kolonne nævner" in error.told("da")
     rows = [["unit", "month", "outcome", "numerator"], ["Valby", "2012-02", "early_support", "7"]]
     found, error = faults(tmp_path, rows)  # the file could hold plain counts, so the row is told of
     assert found == [("E_HALF", 2, 4)]

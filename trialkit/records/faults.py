@@ -319,13 +319,14 @@ class Noted:
             column=column,
         )
 
-    def missing(self, line: int, names: Sequence[str]) -> None:
-        for name in names:
+    def missing(self, line: int, asked: Sequence[Sequence[str]]) -> None:
+        """Columns that are not there, each by its names: the English first, then the Danish."""
+        for name, navn, *_ in asked:
             self.faults.add(
                 "E_HEADER",
                 f"The first row has no column {name}. Counts have unit, month, outcome, numerator, denominator; children have "
                 "unit, birth_date (or birth_month) and event_date (or event).",
-                f"Første række har ingen kolonne {name}. Optællinger har enhed, måned, udfald, tæller, nævner; børn har enhed, "
+                f"Første række har ingen kolonne {navn}. Optællinger har enhed, måned, udfald, tæller, nævner; børn har enhed, "
                 "fødselsdato (eller fødselsmåned) og hændelsesdato (eller hændelse).",
                 line=line,
             )

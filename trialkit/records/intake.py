@@ -130,7 +130,7 @@ def _door(table: Table, protocol: Protocol, units: Units, outcome: str) -> _Door
     at = {name: number for number, name in reversed(list(enumerate(named))) if name}
     told = list(known.values()) if "outcome" in at else [known[default]]
     plain_counts = any(one.type == "count" for one in told)
-    noted.missing(table.header.line, [one for one in _needed(at, of_children, plain_counts) if one])
+    noted.missing(table.header.line, [HEADINGS[one] for one in _needed(at, of_children, plain_counts) if one])
     if table.faults:
         raise table.faults.error()
     kind = _ChildDoor if of_children else _CountDoor
