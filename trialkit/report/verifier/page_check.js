@@ -39,7 +39,10 @@
     state[taken && !state[OTHER[role]] ? OTHER[role] : role] = { ...file, fresh: several };
   }
 
+  let runs = 0;
+
   async function compute() {
+    const run = ++runs;
     for (const role of ["record", "ledger"]) if (state[role]) state[role].fresh = false;
     state.found = undefined;
     state.fault = false;
@@ -47,6 +50,7 @@
     ui.announce(t("busy"));
     if (!state.record && !state.ledger) return;
     await ui.painted();
+    if (run !== runs) return; // asked anew meanwhile: the newer run answers
     const given = { record: state.record?.bytes, ledger: state.ledger?.bytes, head: state.head, bls: trialkit.bls };
     try {
       const started = performance.now();
@@ -58,7 +62,7 @@
     }
     state.when = new Date();
     render({});
-    tellVerdict();
+    if (run === runs) tellVerdict(); // a field that loses its place while the page is drawn may ask anew
   }
 
   /** To eyes and ears: the verdict in sight, and read aloud. */

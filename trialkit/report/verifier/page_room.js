@@ -36,6 +36,8 @@
     published: () => ({ kind: "published" }),
   };
 
+  let runs = 0;
+
   async function compute(event) {
     event?.preventDefault();
     const { protocol } = state.read;
@@ -43,7 +45,9 @@
     state.drawn = undefined;
     state.fault = false;
     render(true);
+    const run = ++runs;
     await ui.painted();
+    if (run !== runs) return; // asked anew meanwhile: the newer run answers
     try {
       state.drawn = drawFrom(protocol, evidence, trialkit.bls);
     } catch (error) {
@@ -51,7 +55,7 @@
       console.error(error);
     }
     render();
-    tellOutcome();
+    if (run === runs) tellOutcome();
   }
 
   function tellOutcome() {
