@@ -2,11 +2,9 @@
 
 import csv
 import hashlib
-import io
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,20 +20,6 @@ CAUSAL = re.compile(
     re.IGNORECASE,
 )
 PROTOCOLS = Path(__file__).parents[2] / "protocols"
-
-
-@pytest.fixture
-def press(capsys, monkeypatch):
-    def run(*words, status=0):
-        monkeypatch.setattr(sys, "stdin", io.StringIO(""))
-        capsys.readouterr()
-        found = pressed([str(word) for word in words])
-        out, err = capsys.readouterr()
-        assert found == status, f"{words}: exit {found}\n{out}\n{err}"
-        assert "Traceback" not in out + err
-        return out + err
-
-    return run
 
 
 @pytest.fixture(scope="module")

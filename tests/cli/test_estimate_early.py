@@ -1,16 +1,13 @@
 """Years on the way and neighbours, as a person presses them: nothing is tested early, and nothing unasked is an answer."""
 
-import io
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.copenhagen import drawn, frozen, recorded
 from trialkit.canonical import parse
-from trialkit.cli.main import pressed
 from trialkit.errors import EstimateError
 from trialkit.estimate.looks import check_day
 from trialkit.protocol.plan import from_plan
@@ -23,20 +20,6 @@ EARLY = (
 )
 LOOK = (r"(?m)^  many_outcomes: holm.*$", "  many_outcomes: holm\n  looks: [2013-01-15]")
 UNASKED = (r"(?m)^    - \{method: spillover_check.*\n", "")
-
-
-@pytest.fixture
-def press(capsys, monkeypatch):
-    def run(*words, status=0):
-        monkeypatch.setattr(sys, "stdin", io.StringIO(""))
-        capsys.readouterr()
-        found = pressed([str(word) for word in words])
-        out, err = capsys.readouterr()
-        assert found == status, f"{words}: exit {found}\n{out}\n{err}"
-        assert "Traceback" not in out + err
-        return out + err
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -1,35 +1,18 @@
 """What an officer is told when a file is cut, changed or gone, or a command asks for two things at once."""
 
-import io
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.copenhagen import drawn, frozen, recorded
 from trialkit.canonical import jcs, parse
-from trialkit.cli.main import pressed
 from trialkit.errors import CanonicalError
 from trialkit.trial import Trial
 
 PROTOCOLS = Path(__file__).parents[2] / "protocols"
 ENGLISH = ("The ", "the bytes", "Unterminated", "Expecting", "canonical", "line 1")
-
-
-@pytest.fixture
-def press(capsys, monkeypatch):
-    def run(*words, status=0):
-        monkeypatch.setattr(sys, "stdin", io.StringIO(""))
-        capsys.readouterr()
-        found = pressed([str(word) for word in words])
-        out, err = capsys.readouterr()
-        assert found == status, f"{words}: exit {found}\n{out}\n{err}"
-        assert "Traceback" not in out + err
-        return out + err
-
-    return run
 
 
 @pytest.fixture(scope="module")
